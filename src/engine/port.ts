@@ -1,0 +1,36 @@
+/**
+ * What Postern needs of a PostgreSQL. The engine enforces privileges; Postern only decides who may open a session as
+ * which role.
+ */
+
+/** A running PostgreSQL and how this process reaches it. */
+export interface Engine {
+  /** Where a session is opened: a unix socket's path. */
+  readonly socketPath: string;
+  /** The bootstrap superuser: for Postern's own sessions, never for a client's. */
+  readonly superuser: string;
+  /** The process of the server, for diagnosis. */
+  readonly pid: number;
+  /** Resolves when the server has ended without being asked to, with a text that says how. */
+  readonly ended: Promise<string>;
+  /** Ends all sessions and stops the server; its data stay. Idempotent. */
+  stop(): Promise<void>;
+}
+
+export interface EngineOptions {
+  /** The instance's own name, such as `control` or a cluster id: [a-z0-9-]+. */
+  name: string;
+  /** Where its data live; made when missing. */
+  folder: string;
+  /** Trade durability for speed: for servers that are thrown away. */
+  durable: boolean;
+  maxConnections: number;
+}
+
+export interface EngineHost {
+  /**
+   * Starts the PostgreSQL of this folder, making its data first where there are none. A server that a killed process
+   * left running on the folder is stopped first. Throws an Error that names the cause and the last log lines.
+   */
+  start(options: EngineOptions): Promise<Engine>;
+}

@@ -1,0 +1,75 @@
+/**
+ * The rows of the control database: one table a kind, a text key and a JSON body. Times are ISO 8601 in UTC. Secrets
+ * stand here only sealed.
+ */
+
+export interface Tag {
+  Key: string;
+  Value: string;
+}
+
+/** key: `this` (one row). */
+export interface AccountRecord {
+  account: string;
+  region: string;
+  createdAt: string;
+  rootAccessKeyId: string;
+  defaultClusterId: string;
+}
+
+/** key: the user name in lower case, since names are unique without regard to case. */
+export interface UserRecord {
+  name: string;
+  /** AIDA… */
+  id: string;
+  path: string;
+  createdAt: string;
+  tags: Tag[];
+  /** Inline policies: name -> document as it was put. */
+  policies: Record<string, string>;
+}
+
+/** key: the access key id. */
+export interface AccessKeyRecord {
+  id: string;
+  /** The user's key in `users`, or null for the account root user. */
+  user: string | null;
+  sealedSecret: string;
+  active: boolean;
+  createdAt: string;
+}
+
+/** key: the role name in lower case. */
+export interface RoleRecord {
+  name: string;
+  /** AROA… A role made again under the same name has another id, and the sessions of the first end with it. */
+  id: string;
+  path: string;
+  createdAt: string;
+  description: string;
+  /** In seconds, 3600…43200. */
+  maxSessionDuration: number;
+  trustPolicy: string;
+  tags: Tag[];
+  policies: Record<string, string>;
+}
+
+/** key: the cluster id, 26 of [a-z0-9]. */
+export interface ClusterRecord {
+  id: string;
+  createdAt: string;
+  deletionProtection: boolean;
+  tags: Record<string, string>;
+}
+
+export interface Records {
+  account: AccountRecord;
+  users: UserRecord;
+  accessKeys: AccessKeyRecord;
+  roles: RoleRecord;
+  clusters: ClusterRecord;
+}
+
+export type TableName = keyof Records;
+
+export const TABLES: readonly TableName[] = ['account', 'users', 'accessKeys', 'roles', 'clusters'];
