@@ -36,6 +36,7 @@ export type WireKind =
   | 'login-timeout'
   | 'mapping-revoked'
   | 'engine-unavailable'
+  | 'engine-refused'
   | 'shutting-down';
 
 /** Only the HTTP front can meet these. */
@@ -44,6 +45,7 @@ export type ApiKind =
   | 'unknown-operation'
   | 'unsupported-parameter-value'
   | 'validation'
+  | 'invalid-input'
   | 'request-too-large'
   | 'no-such-entity'
   | 'entity-exists'

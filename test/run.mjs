@@ -1,6 +1,7 @@
 // Runs every test and closes with one plain line, `N passed, N failed`, which scripts and people can both read.
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+
 import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -8,7 +9,14 @@ const folder = mkdtempSync(join(tmpdir(), 'postern-test-'));
 const report = join(folder, 'report.json');
 const run = spawnSync(
   process.execPath,
-  ['node_modules/vitest/vitest.mjs', 'run', '--reporter=default', '--reporter=json', `--outputFile.json=${report}`, ...process.argv.slice(2)],
+  [
+    'node_modules/vitest/vitest.mjs',
+    'run',
+    '--reporter=default',
+    '--reporter=json',
+    `--outputFile.json=${report}`,
+    ...process.argv.slice(2),
+  ],
   { stdio: 'inherit', cwd: new URL('..', import.meta.url) },
 );
 let passed = 0;
@@ -18,7 +26,9 @@ try {
   const result = JSON.parse(readFileSync(report, 'utf8'));
   passed = result.numPassedTests;
   // A file that cannot be loaded counts: it has no tests of its own to fail.
-  failed = result.numFailedTests + result.testResults.filter((f) => f.status === 'failed' && f.assertionResults.length === 0).length;
+  failed =
+    result.numFailedTests +
+    result.testResults.filter((f) => f.status === 'failed' && f.assertionResults.length === 0).length;
   skipped = result.numPendingTests + result.numTodoTests;
 } catch (error) {
   console.error(`no test report: ${error.message}`);

@@ -3,6 +3,9 @@
  * which role.
  */
 
+/** The bootstrap superuser of the instances that Postern makes: its own, and to clients as if it did not exist. */
+export const SUPERUSER = 'postern';
+
 /** A running PostgreSQL and how this process reaches it. */
 export interface Engine {
   /** Where a session is opened: a unix socket's path. */

@@ -50,6 +50,11 @@ export interface RoleRecord {
   /** In seconds, 3600…43200. */
   maxSessionDuration: number;
   trustPolicy: string;
+  /**
+   * The user, role and session ARNs that the trust policy names -> the unique id each had when the policy was put: who
+   * is made again under the same name is not trusted.
+   */
+  trustPrincipals: Record<string, string>;
   tags: Tag[];
   policies: Record<string, string>;
 }

@@ -1,0 +1,60 @@
+import { describeOptions } from '../config/options.ts';
+
+export const OVERVIEW = `postern: token logins and IAM policies in front of a real PostgreSQL, as Aurora DSQL has them
+
+  postern start [OPTION…]                     run the server until SIGINT or SIGTERM
+  postern exec [OPTION…] -- COMMAND [ARG…]    run COMMAND with a private server that is thrown away afterwards
+  postern env [--format shell|dotenv|json]    print the environment for the server that runs on the data directory
+  postern token --user NAME [OPTION…]         make a token from the AWS credentials in the environment
+  postern help [COMMAND]                      this, or more about a command
+  postern --version
+
+Exit status: 0 stopped as asked; 1 failed while running; 2 wrong usage or configuration.
+`;
+
+const CONFIGURATION = `
+Each option can also be set as a variable (--pg-port: POSTERN_PG_PORT) and in postern.json ("pg-port": 5432).
+Flags win over the environment, which wins over the file.
+`;
+
+/** The help of a command; undefined for a command that there is none of. */
+export function describeCommand(command: string): string | undefined {
+  switch (command) {
+    case 'start':
+      return `postern start [OPTION…]
+
+Runs the server until SIGINT or SIGTERM. The first start creates the data directory, an account, its root access key, a
+local CA and one cluster. SIGHUP reads the certificates again.
+
+${describeOptions('start')}
+${CONFIGURATION}`;
+    case 'exec':
+      return `postern exec [OPTION…] -- COMMAND [ARG…]
+
+Starts a private server on free ports, runs COMMAND with the environment of \`postern env\`, stops the server, removes its
+data and exits with COMMAND's status.
+
+${describeOptions('exec')}
+${CONFIGURATION}`;
+    case 'env':
+      return `postern env [--data-dir DIR] [--format shell|dotenv|json]
+
+Prints the environment with which psql, the AWS CLI, an SDK and a connector reach the server that runs on the data
+directory. It contains the account root user's key and an admin token: it is for the operator.
+
+  eval "$(postern env)"
+`;
+    case 'token':
+      return `postern token --user NAME [--hostname HOST] [--region REGION] [--expires-in SECONDS]
+
+Prints a token (the password of a connection) made from AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN,
+without asking the server. NAME admin gives an admin token, any other a token for custom database roles.
+
+  --hostname HOST       the host that the token is for (CLUSTER_ENDPOINT, POSTERN_CLUSTER_HOSTNAME, PGHOST)
+  --region REGION       (AWS_REGION, AWS_DEFAULT_REGION, or the region in HOST)
+  --expires-in SECONDS  1 to 604800 (900)
+`;
+    default:
+      return undefined;
+  }
+}

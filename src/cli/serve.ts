@@ -1,0 +1,51 @@
+import { rm } from 'node:fs/promises';
+import { destination, pino } from 'pino';
+import type { Log } from '../audit/log.ts';
+import type { Options } from '../config/options.ts';
+import { type RunningServer, startServer } from '../main.ts';
+import { writeAtomically } from '../state/atomic-file.ts';
+import { type Environment, makeEnvironment } from './environment.ts';
+import { leftRunFolder, openOperatorSocket } from './operator.ts';
+
+/** A server with all that its operator uses beside it. */
+export interface Served {
+  server: RunningServer;
+  environment: Environment;
+  stop(grace: number): Promise<void>;
+}
+
+/** JSON lines on standard error, or in the file that the options name. */
+export function openLog({ logFile, logLevel }: Options, fallback: number | string = 2): Log {
+  const target = destination({ dest: logFile ?? fallback, sync: true, mkdir: false, mode: 0o600 });
+  return pino({ level: logLevel, base: null, timestamp: () => `,"time":"${new Date().toISOString()}"` }, target);
+}
+
+export async function serve(
+  options: Options & { dataDir: string },
+  { durable, env, log }: { durable: boolean; env: NodeJS.ProcessEnv; log: Log },
+): Promise<Served> {
+  const { dataDir, readyFile } = options;
+  // One that is there is of a server before this one.
+  if (readyFile) await rm(readyFile, { force: true });
+  const left = await leftRunFolder(dataDir);
+  const server = await startServer({ options, durable, env, log });
+  try {
+    if (left !== undefined && left !== server.runFolder) await rm(left, { recursive: true, force: true });
+    const fresh = () => makeEnvironment(server, options, new Date());
+    const operator = await openOperatorSocket(dataDir, server.runFolder, fresh);
+    const environment = await fresh();
+    if (readyFile) await writeAtomically(readyFile, `${JSON.stringify(environment, null, 2)}\n`, 0o600);
+    return {
+      server,
+      environment,
+      async stop(grace) {
+        if (readyFile) await rm(readyFile, { force: true });
+        await operator.close();
+        await server.stop(grace);
+      },
+    };
+  } catch (error) {
+    await server.stop(0);
+    throw error;
+  }
+}

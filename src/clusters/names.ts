@@ -1,0 +1,37 @@
+/** Names of a cluster: Amazon Aurora DSQL API reference, shapes ClusterId, ClusterArn and Endpoint. */
+
+const CLUSTER_ID = /^[a-z0-9]{26}$/;
+
+export function isClusterId(text: string): boolean {
+  return CLUSTER_ID.test(text);
+}
+
+/** A new id: 26 of [a-z0-9], about 129 bits. `random` gives as many bytes as it is asked for. */
+export function newClusterId(random: (bytes: number) => Buffer): string {
+  const alphabet = 'abcdefghijklmnopqrstuvwxyz0123456789';
+  let id = '';
+  while (id.length < 26) {
+    // 252 is the largest multiple of 36 in a byte: the rest would make some letters likelier than others.
+    for (const byte of random(32)) if (byte < 252 && id.length < 26) id += alphabet[byte % 36];
+  }
+  return id;
+}
+
+export function clusterArn(id: string, { region, account }: { region: string; account: string }): string {
+  return `arn:aws:dsql:${region}:${account}:cluster/${id}`;
+}
+
+/** The public endpoint: a host name in lower case. */
+export function clusterEndpoint(id: string, region: string): string {
+  return `${id}.dsql.${region}.on.aws`;
+}
+
+/**
+ * The cluster id that a host name means in this region: the public endpoint, or the private DNS name of a VPC endpoint,
+ * `<id>.dsql-<suffix>.<region>.on.aws`. `host` is in lower case. Undefined for every other name.
+ */
+export function clusterIdOfHost(host: string, region: string): string | undefined {
+  const [id, service, ...rest] = host.split('.');
+  if (id === undefined || !isClusterId(id) || rest.join('.') !== `${region}.on.aws`) return undefined;
+  return service !== undefined && /^dsql(-[a-z0-9]{1,12})?$/.test(service) ? id : undefined;
+}

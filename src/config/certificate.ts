@@ -1,0 +1,49 @@
+import type { SecureContext } from 'node:tls';
+import { ensureCertificates } from '../tls/authority.ts';
+import { createTlsSettings, loadOperatorCertificates } from '../tls/context.ts';
+import type { Options } from './options.ts';
+
+/** The certificate in use. */
+export interface Certificate {
+  readonly secureContext: SecureContext;
+  /** What clients check it with; undefined: the authorities that their systems know. */
+  readonly caFile: string | undefined;
+  /** Reads the files again. Throws when they are of no use; what was in use stays in use then. */
+  reload(): Promise<void>;
+}
+
+/** The operator's own certificate where the options name one, else one of the local authority in `folder`. */
+export async function openCertificate(options: Options, folder: string, now: () => Date): Promise<Certificate> {
+  const load = async () => {
+    const { tlsCert, tlsKey } = options;
+    if (tlsCert !== undefined && tlsKey !== undefined) {
+      const pair = loadOperatorCertificates({ certFile: tlsCert, keyFile: tlsKey, caFile: options.tlsCa }, now());
+      return { secureContext: createTlsSettings(pair).secureContext, caFile: pair.caFile };
+    }
+    const made = await ensureCertificates({ folder, names: names(options), now });
+    return { secureContext: createTlsSettings(made).secureContext, caFile: made.caFile };
+  };
+  let current = await load();
+  return {
+    get secureContext() {
+      return current.secureContext;
+    },
+    get caFile() {
+      return current.caFile;
+    },
+    async reload() {
+      current = await load();
+    },
+  };
+}
+
+/** Every name under which a cluster of this server can be reached; those of clusters to come by a wildcard. */
+function names({ host, region, clusterAlias }: Options): { dns: string[]; ip: string[] } {
+  const isAddress = (name: string) => /^[\d.]+$/.test(name) || name.includes(':');
+  const unspecified = ['0.0.0.0', '::'];
+  const ip = new Set(
+    ['127.0.0.1', '::1', ...[host, ...clusterAlias].filter(isAddress)].filter((a) => !unspecified.includes(a)),
+  );
+  const dns = new Set(['localhost', `*.dsql.${region}.on.aws`, ...clusterAlias.filter((name) => !isAddress(name))]);
+  return { dns: [...dns], ip: [...ip] };
+}

@@ -1,0 +1,309 @@
+import { readFileSync } from 'node:fs';
+import { isIP } from 'node:net';
+import { resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+import { ConfigurationError } from './configuration-error.ts';
+
+/** What `start` and `exec` are told. Paths are absolute. */
+export interface Options {
+  /** Undefined for `exec`, which makes one of its own and removes it. */
+  dataDir: string | undefined;
+  host: string;
+  /** 0: any free port. */
+  pgPort: number;
+  apiPort: number;
+  region: string;
+  account: string;
+  dialect: 'dsql' | 'postgres';
+  readyFile: string | undefined;
+  tlsCert: string | undefined;
+  tlsKey: string | undefined;
+  tlsCa: string | undefined;
+  clusterAlias: readonly string[];
+  logLevel: LogLevel;
+  logFile: string | undefined;
+  postgresUser: string | undefined;
+}
+
+export type LogLevel = (typeof LOG_LEVELS)[number];
+const LOG_LEVELS = ['debug', 'info', 'warn', 'error', 'silent'] as const;
+
+interface OptionRow {
+  /** Placeholder in the help. */
+  value: string;
+  /** As text, as it would be given; undefined: none. */
+  default?: string;
+  execDefault?: string;
+  help: string;
+  repeatable?: true;
+  /** Reads one given value. Throws an Error that says what is wrong with it. */
+  read: (text: string, cwd: string) => unknown;
+}
+
+const path = (text: string, cwd: string) => {
+  if (text === '') throw new Error('is empty');
+  return resolve(cwd, text);
+};
+const port = (text: string) => {
+  if (!/^\d{1,5}$/.test(text) || Number(text) > 65_535)
+    throw new Error(`${JSON.stringify(text)} is no port (0 to 65535)`);
+  return Number(text);
+};
+const matching = (pattern: RegExp, what: string) => (text: string) => {
+  if (!pattern.test(text)) throw new Error(`${JSON.stringify(text)} is no ${what}`);
+  return text;
+};
+const oneOf = (values: readonly string[]) => (text: string) => {
+  if (!values.includes(text)) throw new Error(`${JSON.stringify(text)} is none of ${values.join(', ')}`);
+  return text;
+};
+const HOST_NAME = /^(?=.{1,253}$)[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)*$/;
+
+/** One row an option: flag, variable, file key, validation and help all come from here. Keyed by Options. */
+const ROWS: Record<keyof Options, OptionRow> = {
+  dataDir: { value: 'DIR', default: '.postern', help: 'everything that must survive; mode 0700', read: path },
+  host: {
+    value: 'ADDR',
+    default: '127.0.0.1',
+    help: 'address that both listeners bind',
+    read: (text) => {
+      if (text === 'localhost') return '127.0.0.1';
+      if (isIP(text) === 0) throw new Error(`${JSON.stringify(text)} is no IP address`);
+      return text;
+    },
+  },
+  pgPort: { value: 'N', default: '5432', execDefault: '0', help: 'PostgreSQL wire; 0 = any free port', read: port },
+  apiPort: {
+    value: 'N',
+    default: '4510',
+    execDefault: '0',
+    help: 'HTTP API for IAM, STS and DSQL; 0 = any free port',
+    read: port,
+  },
+  region: {
+    value: 'R',
+    default: 'us-east-1',
+    help: "region of the account's clusters",
+    read: matching(/^(?=.{1,20}$)[a-z]{2,4}(-[a-z]+)+-\d{1,2}$/, 'region'),
+  },
+  account: {
+    value: 'ID',
+    default: '123456789012',
+    help: 'the AWS account that this server plays',
+    read: matching(/^\d{12}$/, 'account id (12 digits)'),
+  },
+  dialect: {
+    value: 'dsql|postgres',
+    default: 'dsql',
+    help: 'dsql: what Aurora DSQL refuses is refused; postgres: stock PostgreSQL behind the same login',
+    read: oneOf(['dsql', 'postgres']),
+  },
+  readyFile: {
+    value: 'FILE',
+    help: 'written (JSON: the environment of `postern env`) when connections are accepted',
+    read: path,
+  },
+  tlsCert: {
+    value: 'FILE',
+    help: "the operator's certificate chain (PEM) instead of the local CA's; needs --tls-key",
+    read: path,
+  },
+  tlsKey: { value: 'FILE', help: 'its private key (PEM)', read: path },
+  tlsCa: { value: 'FILE', help: 'the CA certificate that clients check it with, for the environment', read: path },
+  clusterAlias: {
+    value: 'NAME',
+    repeatable: true,
+    help: 'a further host name or address that means the default cluster',
+    read: (text) => {
+      if (isIP(text) === 0 && !HOST_NAME.test(text))
+        throw new Error(`${JSON.stringify(text)} is no host name or address`);
+      return text.toLowerCase();
+    },
+  },
+  logLevel: { value: LOG_LEVELS.join('|'), default: 'info', help: 'what is logged', read: oneOf(LOG_LEVELS) },
+  logFile: { value: 'FILE', help: 'where JSON lines are logged, instead of standard error', read: path },
+  postgresUser: {
+    value: 'NAME',
+    help: 'as root: the user that runs PostgreSQL (else postgres, else nobody)',
+    read: matching(/^[a-z_][a-z0-9_-]{0,31}$/i, 'user name'),
+  },
+};
+
+const KEYS = Object.keys(ROWS) as (keyof Options)[];
+const kebab = (key: string) => key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+const variable = (key: string) => `POSTERN_${kebab(key).replaceAll('-', '_').toUpperCase()}`;
+
+/** Files larger than this, in bytes, are no configuration. */
+const MAX_FILE = 1024 * 1024;
+const DEFAULT_FILE = 'postern.json';
+
+export type Command = 'start' | 'exec' | 'env';
+
+export interface ReadOptions {
+  options: Options;
+  /** What stands behind the options: for `exec` the command and its arguments. */
+  rest: string[];
+}
+
+/**
+ * Flags win over the environment, which wins over the file (`postern.json` in the working directory, or `--config`).
+ * `allowed` limits the flags of a command. Throws ConfigurationError.
+ */
+export function readOptions(
+  command: Command,
+  argv: readonly string[],
+  env: NodeJS.ProcessEnv,
+  cwd: string,
+): ReadOptions {
+  const [own, rest] = splitCommand(command, argv);
+  const flags = readFlags(own);
+  const file = readFile(flags.get('config')?.at(-1), cwd);
+  const values: Partial<Record<keyof Options, unknown>> = {};
+  for (const key of KEYS) {
+    const row = ROWS[key];
+    const [source, texts] = given(key, flags, env, file, command);
+    try {
+      const read = texts.map((text) => row.read(text, cwd));
+      values[key] = row.repeatable ? read : read.at(-1);
+    } catch (error) {
+      throw new ConfigurationError(`${source}: ${(error as Error).message}`);
+    }
+  }
+  const options = values as unknown as Options;
+  if ((options.tlsCert === undefined) !== (options.tlsKey === undefined)) {
+    const missing = options.tlsCert === undefined ? '--tls-cert' : '--tls-key';
+    throw new ConfigurationError(`${missing}: --tls-cert and --tls-key must be given together`);
+  }
+  return { options, rest };
+}
+
+/** `exec [OPTION…] -- COMMAND [ARG…]`; the first word that is no option begins the command too. */
+function splitCommand(command: Command, argv: readonly string[]): [own: readonly string[], rest: string[]] {
+  if (command !== 'exec') return [argv, []];
+  const dashes = argv.indexOf('--');
+  if (dashes < 0)
+    throw new ConfigurationError('exec: -- and a COMMAND are missing (postern exec [OPTION…] -- COMMAND [ARG…])');
+  const rest = argv.slice(dashes + 1);
+  if (rest.length === 0) throw new ConfigurationError('exec: the COMMAND after -- is missing');
+  return [argv.slice(0, dashes), rest];
+}
+
+function readFlags(argv: readonly string[]): Map<string, string[]> {
+  const names = ['config', ...KEYS.map(kebab)];
+  const { tokens } = parseArgs({
+    args: [...argv],
+    options: Object.fromEntries(names.map((name) => [name, { type: 'string' }])),
+    strict: false,
+    tokens: true,
+  });
+  const flags = new Map<string, string[]>();
+  for (const token of tokens) {
+    if (token.kind === 'positional') throw new ConfigurationError(`${token.value}: unexpected argument`);
+    if (token.kind !== 'option') continue;
+    if (!names.includes(token.name)) {
+      const near = nearest(token.name, names);
+      throw new ConfigurationError(`${token.rawName}: unknown option${near ? ` (did you mean --${near}?)` : ''}`);
+    }
+    if (token.value === undefined || (!token.inlineValue && token.value.startsWith('--'))) {
+      throw new ConfigurationError(`${token.rawName}: a value is missing`);
+    }
+    const before = flags.get(token.name) ?? [];
+    if (before.length > 0 && token.name !== kebab('clusterAlias'))
+      throw new ConfigurationError(`${token.rawName}: given twice`);
+    flags.set(token.name, [...before, token.value]);
+  }
+  return flags;
+}
+
+/** The text of an option and the words by which a message names its source. */
+function given(
+  key: keyof Options,
+  flags: ReadonlyMap<string, string[]>,
+  env: NodeJS.ProcessEnv,
+  file: { name: string; values: ReadonlyMap<string, string[]> },
+  command: Command,
+): [source: string, texts: readonly string[]] {
+  const name = kebab(key);
+  const flag = flags.get(name);
+  if (flag) return [`--${name}`, flag];
+  // A throw-away server has its own folder: one that is configured for another command is none of its business.
+  if (command === 'exec' && key === 'dataDir') return [`--${name}`, []];
+  const text = env[variable(key)];
+  if (text !== undefined && text !== '') return [variable(key), ROWS[key].repeatable ? text.split(',') : [text]];
+  const stored = file.values.get(key);
+  if (stored) return [`${file.name}: ${name}`, stored];
+  const fallback = command === 'exec' ? (ROWS[key].execDefault ?? ROWS[key].default) : ROWS[key].default;
+  return [`--${name}`, fallback === undefined ? [] : [fallback]];
+}
+
+function readFile(asked: string | undefined, cwd: string): { name: string; values: Map<string, string[]> } {
+  const name = asked ?? DEFAULT_FILE;
+  const values = new Map<string, string[]>();
+  let text: string;
+  try {
+    text = readFileSync(resolve(cwd, name), 'utf8');
+  } catch (error) {
+    if (asked === undefined && (error as NodeJS.ErrnoException).code === 'ENOENT') return { name, values };
+    throw new ConfigurationError(`${asked === undefined ? name : `--config ${name}`}: ${(error as Error).message}`);
+  }
+  if (text.length > MAX_FILE) throw new ConfigurationError(`${name}: larger than ${MAX_FILE} bytes`);
+  let content: unknown;
+  try {
+    content = JSON.parse(text);
+  } catch (error) {
+    throw new ConfigurationError(`${name}: ${(error as Error).message}`);
+  }
+  if (typeof content !== 'object' || content === null || Array.isArray(content)) {
+    throw new ConfigurationError(`${name}: must be a JSON object`);
+  }
+  for (const [field, value] of Object.entries(content)) {
+    const key = KEYS.find((candidate) => candidate === field || kebab(candidate) === field);
+    if (!key) {
+      const near = nearest(field, KEYS.map(kebab));
+      throw new ConfigurationError(`${name}: ${field}: unknown option${near ? ` (did you mean ${near}?)` : ''}`);
+    }
+    const list = ROWS[key].repeatable && Array.isArray(value) ? value : [value];
+    if (!list.every((item) => typeof item === 'string' || typeof item === 'number')) {
+      throw new ConfigurationError(`${name}: ${field}: must be text or a number`);
+    }
+    values.set(key, list.map(String));
+  }
+  return { name, values };
+}
+
+function nearest(word: string, names: readonly string[]): string | undefined {
+  const ranked = names.map((name) => ({ name, distance: editDistance(word.slice(0, 40), name) }));
+  const best = ranked.sort((a, b) => a.distance - b.distance)[0];
+  return best && best.distance <= 3 ? best.name : undefined;
+}
+
+/** Levenshtein's, one row at a time. */
+function editDistance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, i) => i);
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const substitution = (row[j - 1] as number) + (a[i - 1] === b[j - 1] ? 0 : 1);
+      next.push(Math.min(substitution, (row[j] as number) + 1, (next[j - 1] as number) + 1));
+    }
+    row = next;
+  }
+  return row[b.length] as number;
+}
+
+/** The options of a command as lines of help. */
+export function describeOptions(command: Command): string {
+  const rows = KEYS.map((key) => {
+    const row = ROWS[key];
+    const fallback =
+      command === 'exec' ? (key === 'dataDir' ? undefined : (row.execDefault ?? row.default)) : row.default;
+    return [`  --${kebab(key)} ${row.value}`, `${row.help}${fallback === undefined ? '' : ` (${fallback})`}`] as const;
+  });
+  rows.push(['  --config FILE', `options as JSON (${DEFAULT_FILE}, where there is one)`]);
+  const width = Math.min(34, Math.max(...rows.map(([flag]) => flag.length)));
+  return rows
+    .map(([flag, help]) =>
+      flag.length > width ? `${flag}\n${' '.repeat(width + 2)}${help}` : `${flag.padEnd(width + 2)}${help}`,
+    )
+    .join('\n');
+}

@@ -1,0 +1,67 @@
+import type { Socket } from 'node:net';
+import { type SecureContext, TLSSocket } from 'node:tls';
+import { ByteReader, ConnectionEnded } from './byte-reader.ts';
+
+/** The name that PostgreSQL registered for application-layer protocol negotiation. */
+export const ALPN_PROTOCOL = 'postgresql';
+
+/** One client's stream, in the clear first and encrypted later, and the reader that takes exact bytes from it. */
+export class Client {
+  readonly remoteAddress: string;
+  readonly remotePort: number;
+  /** The address of ours that the client connected to. */
+  readonly localAddress: string;
+  #stream: Socket;
+  #reader: ByteReader;
+  #failure: Error | undefined;
+
+  constructor(socket: Socket) {
+    this.remoteAddress = socket.remoteAddress ?? '';
+    this.remotePort = socket.remotePort ?? 0;
+    this.localAddress = socket.localAddress ?? '';
+    this.#stream = socket;
+    this.#reader = new ByteReader(socket);
+    socket.on('error', () => undefined);
+  }
+
+  /** Where to write: the encrypted stream as soon as there is one. */
+  get stream(): Socket {
+    return this.#stream;
+  }
+
+  get reader(): ByteReader {
+    return this.#reader;
+  }
+
+  /** The encrypted stream. Throws when there is none: nobody may ask for a password in the clear. */
+  get encrypted(): TLSSocket {
+    if (!(this.#stream instanceof TLSSocket)) throw new Error('the stream is not encrypted');
+    return this.#stream;
+  }
+
+  /** Does the server's side of the TLS handshake. Throws ConnectionEnded when it fails. */
+  async secure(secureContext: SecureContext): Promise<TLSSocket> {
+    this.#reader.release();
+    const stream = new TLSSocket(this.#stream, { isServer: true, secureContext, ALPNProtocols: [ALPN_PROTOCOL] });
+    stream.on('error', () => undefined);
+    this.#stream = stream;
+    this.#reader = new ByteReader(stream);
+    if (this.#failure) this.#reader.fail(this.#failure);
+    await new Promise<void>((resolve, reject) => {
+      const failed = (error?: Error) =>
+        reject(this.#failure ?? new ConnectionEnded(`TLS handshake failed: ${error?.message ?? 'connection closed'}`));
+      stream.once('secure', resolve);
+      stream.once('_tlsError', failed);
+      stream.once('error', failed);
+      stream.once('close', () => failed());
+    });
+    return stream;
+  }
+
+  /** Makes whatever is waiting for this client's bytes throw `error`: for deadlines and shutdown. */
+  fail(error: Error): void {
+    this.#failure ??= error;
+    this.#reader.fail(error);
+    if (this.#stream instanceof TLSSocket && !this.#stream.getProtocol()) this.#stream.destroy();
+  }
+}

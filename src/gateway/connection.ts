@@ -1,0 +1,175 @@
+import type { Socket } from 'node:net';
+import { identityFacts } from '../audit/events.ts';
+import type { Cluster } from '../clusters/cluster.ts';
+import type { Identity } from '../iam/identity.ts';
+import { Refused } from '../refused.ts';
+import { ADMIN_ROLE } from '../roles/catalog-sql.ts';
+import { type Admitted, admit, type CancelAsked } from './admit.ts';
+import { ConnectionEnded } from './byte-reader.ts';
+import { Client } from './client.ts';
+import { cancelInEngine, openEngineSession } from './engine-session.ts';
+import type { Gateway } from './gateway.ts';
+import { cancelKeyLength, greeting, versionAnswer } from './greet.ts';
+import { checkRole, login, type Permitted } from './login.ts';
+import { internalErrorFields, refusalFields, sayAndEnd } from './refuse.ts';
+import { Relay, type SessionEnd } from './relay.ts';
+import type { Session } from './sessions.ts';
+import { readSessionRequest, type SessionRequest } from './settings.ts';
+
+/** One client connection from its first byte to its last. `ended` never rejects. */
+export interface Connection {
+  /** Before the login is through: refuses. After: ends the session as soon as it is idle. */
+  end(why: Refused): void;
+  /** Ends the session whatever it is doing. */
+  endNow(why: Refused): void;
+  ended: Promise<void>;
+}
+
+interface Facts {
+  connectionId: string;
+  sourceAddress: string;
+  cluster?: string | undefined;
+  role?: string | undefined;
+  accessKeyId?: string | undefined;
+  principal?: string | undefined;
+}
+
+export function openConnection(socket: Socket, gateway: Gateway): Connection {
+  const client = new Client(socket);
+  const facts: Facts = { connectionId: gateway.newConnectionId(), sourceAddress: client.remoteAddress };
+  let relay: Relay | undefined;
+  const ended = run(client, gateway, facts, (opened) => {
+    relay = opened;
+  });
+  return {
+    ended,
+    end(why) {
+      if (!relay) client.fail(why);
+      else if (relay.idle) relay.end(why);
+      else relay.endAtNextTransaction(why);
+    },
+    endNow(why) {
+      if (relay) relay.end(why);
+      else client.fail(why);
+    },
+  };
+}
+
+async function run(client: Client, gateway: Gateway, facts: Facts, serving: (relay: Relay) => void): Promise<void> {
+  const { audit } = gateway;
+  const began = performance.now();
+  const deadline = setTimeout(() => {
+    client.fail(new Refused('login-timeout', { detail: `not logged in after ${gateway.loginTime} ms` }));
+  }, gateway.loginTime);
+  try {
+    const admitted = await admit(client, gateway.secureContext());
+    if (admitted.kind === 'cancel') {
+      await cancel(admitted, gateway, facts);
+      sayAndEnd(client.stream, undefined);
+      return;
+    }
+    const request = readSessionRequest(admitted.parameters, gateway.dialect);
+    facts.role = request.user;
+    const cluster = resolve(admitted, request, client, gateway);
+    facts.cluster = cluster.id;
+    client.stream.write(versionAnswer(admitted.minor, request.unknownProtocolOptions));
+    const permitted = await login(client, request, cluster, gateway, (seen) => remember(facts, seen));
+    const opened = { client, permitted, minor: admitted.minor, request, cluster };
+    const end = await serve(opened, gateway, facts.connectionId, (relay) => {
+      clearTimeout(deadline);
+      serving(relay);
+      const policy = permitted.decision.because;
+      audit.record({ event: 'login.accepted', ...facts, policy, durationMs: performance.now() - began });
+    });
+    audit.record({ event: 'session.ended', ...facts, ...describeEnd(end), durationMs: performance.now() - began });
+  } catch (error) {
+    if (error instanceof Refused) {
+      audit.record({ event: 'login.refused', ...facts, kind: error.kind, reason: error.detail, hint: error.hint });
+      sayAndEnd(client.stream, refusalFields(error));
+    } else if (error instanceof ConnectionEnded) {
+      audit.record({ event: 'login.abandoned', ...facts, reason: error.message });
+      client.stream.destroy();
+    } else {
+      audit.record({ event: 'connection.failed', ...facts, error: error as Error });
+      sayAndEnd(client.stream, internalErrorFields(facts.connectionId));
+    }
+  } finally {
+    clearTimeout(deadline);
+    client.reader.release();
+  }
+}
+
+function remember(facts: Facts, seen: { accessKeyId?: string; identity?: Identity }): void {
+  Object.assign(facts, seen.accessKeyId ? { accessKeyId: seen.accessKeyId } : {}, identityFacts(seen.identity));
+}
+
+async function cancel(asked: CancelAsked, { sessions, audit }: Gateway, facts: Facts): Promise<void> {
+  const session = sessions.findByCancelKey(asked);
+  audit.record({ event: 'session.cancel', ...facts, found: session !== undefined });
+  await session?.cancel();
+}
+
+function resolve(admitted: Admitted, request: SessionRequest, client: Client, { clusters }: Gateway): Cluster {
+  return clusters.resolve({
+    serverName: admitted.serverName,
+    clusterId: request.clusterId,
+    localAddress: client.localAddress.replace(/^::ffff:/, ''),
+  });
+}
+
+interface Login {
+  client: Client;
+  permitted: Permitted;
+  minor: number;
+  request: SessionRequest;
+  cluster: Cluster;
+}
+
+/** The session in the engine, from its opening to its end. */
+async function serve(
+  { client, permitted, minor, request, cluster }: Login,
+  gateway: Gateway,
+  connectionId: string,
+  serving: (relay: Relay) => void,
+): Promise<SessionEnd> {
+  if (request.database !== 'postgres') {
+    const say = `database "${request.database.slice(0, 64)}" does not exist`;
+    throw new Refused('unknown-database', { say, detail: say });
+  }
+  const { engine } = permitted.cluster;
+  const engineSession = await openEngineSession(engine, permitted.role, request.settings);
+  const relay = new Relay({
+    client: client.encrypted,
+    engine: engineSession.socket,
+    dialect: gateway.dialect,
+    role: permitted.role,
+    mappingsCommitted: () => gateway.refreshMappings(cluster.id),
+  });
+  const session: Session = {
+    connectionId,
+    clusterId: cluster.id,
+    roleOid: permitted.roleOid,
+    principalArn: permitted.identity.principalArn,
+    needsMapping: permitted.role !== ADMIN_ROLE,
+    endAtNextTransaction: (why) => relay.endAtNextTransaction(why),
+    cancel: () => cancelInEngine(engine, engineSession),
+  };
+  const key = gateway.sessions.add(session, cancelKeyLength(minor));
+  try {
+    // From here on a revocation reaches this session; one that came since login looked is found by looking again.
+    if (session.needsMapping) await checkRole(permitted.identity, permitted.role, permitted.cluster);
+    client.reader.release();
+    relay.start(greeting(engineSession, key));
+    serving(relay);
+    return await relay.ended;
+  } finally {
+    engineSession.socket.destroy();
+    gateway.sessions.remove(session, key);
+  }
+}
+
+function describeEnd(end: SessionEnd): { reason: string; detail?: string } {
+  if (end.reason === 'ended') return { reason: end.why.kind, detail: end.why.detail };
+  if (end.reason === 'protocol-violation') return { reason: end.reason, detail: end.detail };
+  return { reason: end.reason };
+}

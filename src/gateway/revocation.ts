@@ -1,0 +1,64 @@
+import type { Log } from '../audit/log.ts';
+import type { Fleet } from '../clusters/fleet.ts';
+import { Refused } from '../refused.ts';
+import type { Session, Sessions } from './sessions.ts';
+
+/**
+ * Keeps open sessions in line with the mappings: after AWS IAM REVOKE a session of that mapping may end its transaction
+ * and begin no other. Notices that come while the mappings are being read lead to one more reading, not to many.
+ */
+export class Revocation {
+  readonly #fleet: Fleet;
+  readonly #sessions: Sessions;
+  readonly #log: Log;
+  readonly #running = new Map<string, { current: Promise<void>; next: Promise<void> | undefined }>();
+
+  constructor(fleet: Fleet, sessions: Sessions, log: Log) {
+    this.#fleet = fleet;
+    this.#sessions = sessions;
+    this.#log = log;
+  }
+
+  /**
+   * Resolves when every session has been compared with mappings read after this call. Never rejects: when the mappings
+   * cannot be read, every session that needs one ends at its next transaction.
+   */
+  refresh(clusterId: string): Promise<void> {
+    const running = this.#running.get(clusterId);
+    if (!running) {
+      const current = this.#read(clusterId);
+      this.#running.set(clusterId, { current, next: undefined });
+      current.finally(() => {
+        if (this.#running.get(clusterId)?.current === current) this.#running.delete(clusterId);
+      });
+      return current;
+    }
+    // The reading in progress may have begun before the change that this call is about.
+    running.next ??= running.current.then(() => {
+      const next = this.#read(clusterId);
+      const entry = { current: next, next: undefined };
+      this.#running.set(clusterId, entry);
+      return next.finally(() => {
+        if (this.#running.get(clusterId) === entry && !entry.next) this.#running.delete(clusterId);
+      });
+    });
+    return running.next;
+  }
+
+  async #read(clusterId: string): Promise<void> {
+    try {
+      const cluster = await this.#fleet.awake(clusterId);
+      if (!cluster) return;
+      this.#sessions.endUnmapped(clusterId, await cluster.catalog.mappings(), revoked);
+    } catch (error) {
+      this.#log.warn({ err: error, cluster: clusterId }, 'the mappings could not be read; sessions that need one end');
+      this.#sessions.endUnmapped(clusterId, [], revoked);
+    }
+  }
+}
+
+function revoked(session: Session): Refused {
+  return new Refused('mapping-revoked', {
+    detail: `${session.principalArn} is no longer associated with the role of connection ${session.connectionId}`,
+  });
+}

@@ -1,0 +1,97 @@
+import { Malformed } from '../pgwire/malformed.ts';
+import { splitOptions } from '../pgwire/startup.ts';
+import { Refused } from '../refused.ts';
+
+export type Dialect = 'dsql' | 'postgres';
+
+/** What a startup packet asks for, once everything that may not be asked has been refused. */
+export interface SessionRequest {
+  user: string;
+  database: string;
+  /** The startup option by which a client without a server name chooses its cluster. */
+  clusterId: string | undefined;
+  /** Configuration parameters for the session in the engine, names in lower case. */
+  settings: ReadonlyMap<string, string>;
+  /** Protocol options that we do not know and must say so (`_pq_.…`). */
+  unknownProtocolOptions: readonly string[];
+}
+
+/** Parameters that the service lets a session set (AWS user guide, "Accessing Aurora DSQL"). */
+const DSQL_SETTINGS = new Set([
+  'application_name',
+  'client_encoding',
+  'datestyle',
+  'extra_float_digits',
+  'intervalstyle',
+  'timezone',
+  'search_path',
+  'enable_bitmapscan',
+  'enable_hashjoin',
+  'enable_indexonlyscan',
+  'enable_indexscan',
+  'enable_material',
+  'enable_mergejoin',
+  'enable_nestloop',
+  'enable_seqscan',
+]);
+
+/** Known to the service and without a meaning in PostgreSQL: accepted, not passed on. */
+const DSQL_ONLY_SETTINGS = new Set(['dsql.enable_batched_nestloop', 'disable_sync_create_index']);
+
+/**
+ * Refused in every dialect: they change who the session is, or what kind of session it is. PostgreSQL would take them
+ * from the startup packet before any statement could be looked at.
+ */
+const NEVER = new Set(['role', 'session_authorization', 'replication', 'is_superuser', 'session_replication_role']);
+
+const CLUSTER_ID = 'amzn_cluster_id';
+const MAX_SETTINGS = 64;
+
+/** Reads a startup packet's parameters under the dialect's rules. Throws Refused. */
+export function readSessionRequest(parameters: ReadonlyMap<string, string>, dialect: Dialect): SessionRequest {
+  const asked: [string, string][] = [];
+  const unknownProtocolOptions: string[] = [];
+  let user = '';
+  let database = '';
+  let clusterId: string | undefined;
+  for (const [name, value] of parameters) {
+    if (name === 'user') user = value;
+    else if (name === 'database') database = value;
+    else if (name === 'options') asked.push(...readOptions(value));
+    else if (name.startsWith('_pq_.')) unknownProtocolOptions.push(name);
+    else asked.push([name, value]);
+  }
+  if (user === '') {
+    const say = 'no PostgreSQL user name specified in startup packet';
+    throw new Refused('protocol-violation', { say, detail: say });
+  }
+  if (asked.length > MAX_SETTINGS)
+    throw new Refused('protocol-violation', { detail: `${asked.length} startup parameters` });
+  const settings = new Map<string, string>();
+  for (const [name, value] of asked) {
+    const key = name.toLowerCase();
+    if (key === CLUSTER_ID || key === 'amzn-cluster-id') {
+      clusterId = value;
+      continue;
+    }
+    if (NEVER.has(key) || (dialect === 'dsql' && !DSQL_SETTINGS.has(key) && !DSQL_ONLY_SETTINGS.has(key))) {
+      throw new Refused('unsupported-parameter', {
+        say: `setting configuration parameter "${name.slice(0, 64)}" not supported`,
+        detail: `startup parameter ${JSON.stringify(name.slice(0, 64))}`,
+      });
+    }
+    if (!DSQL_ONLY_SETTINGS.has(key)) settings.set(key, value);
+  }
+  // PostgreSQL's default: the database named like the user. Here there is only one, and everybody means it.
+  return { user, database: database || 'postgres', clusterId, settings, unknownProtocolOptions };
+}
+
+function readOptions(options: string): [string, string][] {
+  try {
+    return splitOptions(options);
+  } catch (error) {
+    if (error instanceof Malformed)
+      throw new Refused('unsupported-parameter', { say: error.message, detail: error.message });
+    throw error;
+  }
+}

@@ -1,0 +1,81 @@
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import type { Log } from '../audit/log.ts';
+import type { Dispatch } from './dispatch.ts';
+
+/** The HTTP listener for all services. It is plain HTTP: every request proves itself by its signature. */
+export interface ApiServer {
+  /** Resolves to the port that is bound: the one asked for, or any free one for 0. Rejects when it is taken. */
+  listen(address: { host: string; port: number }): Promise<{ port: number }>;
+  /** Refuses new connections, lets calls that run end within `grace` ms, then ends all connections. Idempotent. */
+  close(grace?: number): Promise<void>;
+}
+
+/** In bytes, line and headers together: a session token has two thousand. */
+const MAX_HEADERS_SIZE = 32 * 1024;
+const MAX_CONNECTIONS = 1024;
+/** In milliseconds. */
+const HEADERS_TIMEOUT = 10_000;
+const REQUEST_TIMEOUT = 30_000;
+const KEEP_ALIVE_TIMEOUT = 15_000;
+const CHECK_INTERVAL = 5_000;
+const DEFAULT_GRACE = 2_000;
+
+export function createApiServer({ dispatch, log }: { dispatch: Dispatch; log: Log }): ApiServer {
+  const server = createServer({
+    maxHeaderSize: MAX_HEADERS_SIZE,
+    headersTimeout: HEADERS_TIMEOUT,
+    requestTimeout: REQUEST_TIMEOUT,
+    keepAliveTimeout: KEEP_ALIVE_TIMEOUT,
+    connectionsCheckingInterval: CHECK_INTERVAL,
+    requireHostHeader: true,
+  });
+  server.maxConnections = MAX_CONNECTIONS;
+  let closing: Promise<void> | undefined;
+
+  const answer = async (incoming: IncomingMessage, response: ServerResponse): Promise<void> => {
+    try {
+      const { status, contentType, headers, body, requestId } = await dispatch(incoming);
+      // What is left of a request that was refused unread must not be taken for the next one.
+      if (!incoming.complete || closing) response.setHeader('Connection', 'close');
+      response.writeHead(status, {
+        ...headers,
+        'x-amzn-RequestId': requestId,
+        'Content-Type': contentType,
+        'Content-Length': Buffer.byteLength(body),
+        // Answers carry credentials.
+        'Cache-Control': 'no-store',
+      });
+      response.end(body, () => {
+        if (!incoming.complete) incoming.destroy();
+      });
+    } catch (error) {
+      log.debug({ source: incoming.socket.remoteAddress, err: error }, 'api client went away');
+      incoming.destroy();
+    }
+  };
+  server.on('request', (incoming, response) => void answer(incoming, response));
+
+  return {
+    listen: ({ host, port }) =>
+      new Promise((resolve, reject) => {
+        server.once('error', reject);
+        server.listen(port, host, () => {
+          server.off('error', reject);
+          server.on('error', (error) => log.error({ err: error }, 'api listener failed'));
+          resolve({ port: (server.address() as AddressInfo).port });
+        });
+      }),
+    close(grace = DEFAULT_GRACE) {
+      closing ??= new Promise((resolve) => {
+        const deadline = setTimeout(() => server.closeAllConnections(), grace);
+        server.close(() => {
+          clearTimeout(deadline);
+          resolve();
+        });
+        server.closeIdleConnections();
+      });
+      return closing;
+    },
+  };
+}

@@ -1,0 +1,36 @@
+/** ARNs of the account's IAM entities. Paths begin and end with a slash. */
+
+export function rootArn(account: string): string {
+  return `arn:aws:iam::${account}:root`;
+}
+
+export function userArn(account: string, user: { path: string; name: string }): string {
+  return `arn:aws:iam::${account}:user${user.path}${user.name}`;
+}
+
+export function roleArn(account: string, role: { path: string; name: string }): string {
+  return `arn:aws:iam::${account}:role${role.path}${role.name}`;
+}
+
+/** A session's ARN leaves the role's path out. */
+export function sessionArn(account: string, roleName: string, sessionName: string): string {
+  return `arn:aws:sts::${account}:assumed-role/${roleName}/${sessionName}`;
+}
+
+const ROLE = /^arn:aws:iam::(\d{12}):role(\/(?:[!-~]{1,510}\/)?)([\w+=,.@-]{1,64})$/;
+
+/** Undefined for anything that is no role ARN. */
+export function parseRoleArn(arn: string): { account: string; path: string; name: string } | undefined {
+  const [, account, path, name] = ROLE.exec(arn) ?? [];
+  return account !== undefined && path !== undefined && name !== undefined ? { account, path, name } : undefined;
+}
+
+/** The name at the end of a user's or role's ARN: names have no slash. */
+export function nameInArn(arn: string): string {
+  return arn.slice(arn.lastIndexOf('/') + 1);
+}
+
+/** Names are unique without regard to case; this is the key of their record. */
+export function nameKey(name: string): string {
+  return name.toLowerCase();
+}

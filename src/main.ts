@@ -1,0 +1,215 @@
+import { randomBytes, randomUUID } from 'node:crypto';
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { createLogAudit } from './audit/events.ts';
+import type { Log } from './audit/log.ts';
+import { createClusterDirectory } from './clusters/directory.ts';
+import { Fleet } from './clusters/fleet.ts';
+import { newClusterId } from './clusters/names.ts';
+import { type Certificate, openCertificate } from './config/certificate.ts';
+import { cacheFolder, makeRunFolder } from './config/folders.ts';
+import type { Options } from './config/options.ts';
+import { createEmbeddedHost } from './engine/embedded/host.ts';
+import type { Engine } from './engine/port.ts';
+import type { Gateway } from './gateway/gateway.ts';
+import { listen } from './gateway/listener.ts';
+import { Revocation } from './gateway/revocation.ts';
+import { Sessions } from './gateway/sessions.ts';
+import { createDispatch } from './http/dispatch.ts';
+import { createApiServer } from './http/server.ts';
+import { createServices } from './http/services.ts';
+import { createAuthority } from './iam/authority.ts';
+import { bootstrapAccount, rootCredentials } from './iam/bootstrap.ts';
+import { createKeyUses } from './iam/key-uses.ts';
+import { createKeyRing } from './iam/keys.ts';
+import { type ControlStore, openStore } from './state/control-store.ts';
+import { openDataFolder } from './state/data-folder.ts';
+import type { Sealer } from './state/sealer.ts';
+import { loadSealer } from './state/sealing.ts';
+import { createSessionMaker } from './sts/session-token.ts';
+
+/** A server that accepts connections. */
+export interface RunningServer {
+  pgPort: number;
+  apiPort: number;
+  clusterId: string;
+  /** PEM file that clients check the server's certificate with; undefined: the system's own authorities. */
+  caFile: string | undefined;
+  runFolder: string;
+  /** The account root user's long-term key, for the operator. */
+  rootCredentials(): { accessKeyId: string; secretAccessKey: string };
+  /** Reads the certificates again; connections that are open keep theirs. Throws when the new ones are of no use. */
+  reloadCertificate(): Promise<void>;
+  /** Resolves with a text when something has ended without which nothing goes on. */
+  failed: Promise<string>;
+  /** Sessions in a transaction get `grace` ms to end it. */
+  stop(grace: number): Promise<void>;
+}
+
+export interface ServerSetup {
+  options: Options & { dataDir: string };
+  /** False for servers that are thrown away. */
+  durable: boolean;
+  env: NodeJS.ProcessEnv;
+  log: Log;
+}
+
+/** In ms, from a client's first byte to the end of its login. */
+const LOGIN_TIME = 30_000;
+/** The control database has few users: this process and the operator. */
+const CONTROL_CONNECTIONS = 20;
+
+const now = () => new Date();
+
+/** Binds an address. Throws an Error that names the option to change. */
+async function bind<T>(
+  option: string,
+  host: string,
+  port: number,
+  listenAt: (address: { host: string; port: number }) => Promise<T>,
+): Promise<T> {
+  try {
+    return await listenAt({ host, port });
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    const why: Record<string, string> = {
+      EADDRINUSE: `${option}: ${host}:${port} is in use`,
+      EACCES: `${option}: ${host}:${port} may not be used by this user`,
+      EADDRNOTAVAIL: `--host: ${host} is no address of this machine`,
+    };
+    throw new Error(why[code ?? ''] ?? message);
+  }
+}
+
+/**
+ * Builds everything from the configuration, and takes down what it has built when a part of it fails. Throws
+ * DataFolderError, AccountMismatch, and Errors of the parts.
+ */
+export async function startServer({ options, durable, env, log }: ServerSetup): Promise<RunningServer> {
+  const { dataDir, account, region } = options;
+  const undo: (() => Promise<unknown>)[] = [];
+  const takeDown = async () => {
+    for (const step of undo.splice(0).reverse()) {
+      await step().catch((error) => log.error({ err: error }, 'a step of the shutdown failed'));
+    }
+  };
+  try {
+    const folder = await openDataFolder(dataDir);
+    undo.push(() => folder.release());
+    const runFolder = await makeRunFolder(dataDir);
+    undo.push(() => rm(runFolder, { recursive: true, force: true }));
+
+    const [sealer, certificate, control] = await Promise.all([
+      loadSealer({ folder: dataDir, env }),
+      openCertificate(options, join(dataDir, 'tls'), now),
+      startControl(),
+    ]);
+    return await assemble({ sealer, certificate, ...control });
+
+    async function startControl() {
+      const host = createEmbeddedHost({
+        cacheFolder: cacheFolder(dataDir, env),
+        runFolder,
+        log,
+        postgresUser: options.postgresUser,
+      });
+      const engine = await host.start({
+        name: 'control',
+        folder: join(dataDir, 'control'),
+        durable,
+        maxConnections: CONTROL_CONNECTIONS,
+      });
+      undo.push(() => engine.stop());
+      const { socketPath, superuser: user } = engine;
+      const store = await openStore({ connection: { socketPath, user, database: 'postgres' }, log });
+      undo.push(() => store.close());
+      return { host, engine, store };
+    }
+
+    interface Parts {
+      sealer: Sealer;
+      certificate: Certificate;
+      host: ReturnType<typeof createEmbeddedHost>;
+      engine: Engine;
+      store: ControlStore;
+    }
+
+    async function assemble({ sealer, certificate, host, engine, store }: Parts): Promise<RunningServer> {
+      const bootstrap = { account, region, clusterId: newClusterId(randomBytes), now: now(), random: randomBytes };
+      const { defaultClusterId } = await bootstrapAccount(store, sealer, bootstrap);
+
+      const sessions = new Sessions();
+      const fleet = new Fleet({
+        host,
+        folderOf: (id) => join(dataDir, 'clusters', id),
+        durable,
+        log,
+        onMappingsChanged: (id) => void revocation.refresh(id),
+      });
+      const revocation = new Revocation(fleet, sessions, log);
+      undo.push(() => fleet.close());
+      // The first connection should not have to wait for it.
+      const awake = fleet.wake(defaultClusterId);
+
+      const sessionTokens = createSessionMaker({ sealer, random: randomBytes });
+      const keys = createKeyRing({ store, sealer, sessions: sessionTokens });
+      const authority = createAuthority({ store, account });
+      const keyUses = createKeyUses();
+
+      const iam = { store, sealer, account, now, random: randomBytes, keyUses };
+      const services = createServices({ iam, authority, sessions: sessionTokens, region });
+      const dispatch = createDispatch({
+        keys,
+        authority,
+        keyUses,
+        services,
+        region,
+        log,
+        now,
+        newRequestId: randomUUID,
+      });
+      const api = createApiServer({ dispatch, log });
+
+      await awake;
+      const aliases = [...options.clusterAlias, options.host];
+      const gateway: Gateway = {
+        keys,
+        authority,
+        region,
+        now,
+        clusters: createClusterDirectory({ store, fleet, account, region, defaultClusterId, aliases }),
+        sessions,
+        audit: createLogAudit(log),
+        dialect: options.dialect,
+        secureContext: () => certificate.secureContext,
+        loginTime: LOGIN_TIME,
+        newConnectionId: randomUUID,
+        refreshMappings: (id) => revocation.refresh(id),
+      };
+      const { host: address } = options;
+      const listener = await bind('--pg-port', address, options.pgPort, (at) => listen(at, gateway));
+      let grace = 0;
+      undo.push(() => listener.close(grace));
+      const { port: apiPort } = await bind('--api-port', address, options.apiPort, (at) => api.listen(at));
+      undo.push(() => api.close());
+
+      return {
+        pgPort: listener.port,
+        apiPort,
+        clusterId: defaultClusterId,
+        caFile: certificate.caFile,
+        runFolder,
+        rootCredentials: () => rootCredentials(store, sealer),
+        reloadCertificate: () => certificate.reload(),
+        failed: engine.ended.then((how) => `the control database ended: ${how}`),
+        async stop(time) {
+          grace = time;
+          await takeDown();
+        },
+      };
+    }
+  } catch (error) {
+    await takeDown();
+    throw error;
+  }
+}

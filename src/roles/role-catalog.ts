@@ -1,0 +1,126 @@
+import pg from 'pg';
+import type { Engine } from '../engine/port.ts';
+import { Refused } from '../refused.ts';
+import { ADMIN_INVARIANTS_SQL, CATALOG_SQL, CATALOG_VERSION, MAPPING_CHANNEL } from './catalog-sql.ts';
+
+/** What a login needs to know about a database role. */
+export interface RoleFacts {
+  oid: number;
+  canLogin: boolean;
+  /** Whether AWS IAM GRANT has associated the role with the ARN that was asked about. */
+  mapped: boolean;
+}
+
+export interface Mapping {
+  roleOid: number;
+  arn: string;
+}
+
+/** A cluster's roles and mappings, read from its own database over one session of the superuser. */
+export interface RoleCatalog {
+  /** Undefined for a role that does not exist, and for those that are not for clients: superusers and `pg_…`. */
+  facts(role: string, principalArn: string): Promise<RoleFacts | undefined>;
+  mappings(): Promise<Mapping[]>;
+  close(): Promise<void>;
+}
+
+// Superuser sessions name every object with its schema and look nowhere else: clients can create functions and operators.
+const ROLE_FACTS = `
+  SELECT r.oid, r.rolcanlogin AS can_login, EXISTS (
+    SELECT FROM postern.iam_mapping m WHERE m.pg_role_oid = r.oid AND m.arn = $2
+  ) AS mapped
+  FROM pg_catalog.pg_authid r
+  WHERE r.rolname = $1 AND NOT r.rolsuper AND NOT r.rolreplication AND NOT pg_catalog.starts_with(r.rolname, 'pg_')`;
+
+const MAPPINGS = 'SELECT pg_role_oid AS "roleOid", arn FROM sys.iam_pg_role_mappings';
+
+/** PostgreSQL compares names of at most 63 bytes; a longer one would be cut to another role's name. */
+const MAX_NAME_BYTES = 63;
+
+/**
+ * Installs or updates the catalog in the cluster's database, then serves it. `onChange` is called after a change of
+ * mappings was committed by anybody; `onLost` when the session has ended and the catalog is of no more use.
+ */
+export async function openRoleCatalog(
+  engine: Engine,
+  events: { onChange: () => void; onLost: (reason: string) => void },
+): Promise<RoleCatalog> {
+  const client = new pg.Client({
+    host: engine.socketPath.replace(/\/\.s\.PGSQL\.\d+$/, ''),
+    port: Number(/\.(\d+)$/.exec(engine.socketPath)?.[1] ?? 5432),
+    user: engine.superuser,
+    database: 'postgres',
+    application_name: 'postern',
+    // Left out, it would be PGSSLMODE of whoever started us.
+    ssl: false,
+    options: '-c search_path=pg_catalog -c statement_timeout=30000',
+  });
+  let closed = false;
+  client.on('error', (error) => {
+    if (!closed) events.onLost(error.message);
+    closed = true;
+  });
+  client.on('end', () => {
+    if (!closed) events.onLost('the session ended');
+    closed = true;
+  });
+  await client.connect();
+  try {
+    await install(client);
+    client.on('notification', () => events.onChange());
+    await client.query(`LISTEN ${MAPPING_CHANNEL}`);
+  } catch (error) {
+    closed = true;
+    await client.end().catch(() => undefined);
+    throw error;
+  }
+
+  async function ask<Row extends pg.QueryResultRow>(name: string, text: string, values: string[] = []): Promise<Row[]> {
+    try {
+      return (await client.query<Row>({ name, text, values })).rows;
+    } catch (error) {
+      throw new Refused('engine-unavailable', { detail: `role catalog: ${(error as Error).message}` });
+    }
+  }
+
+  return {
+    async facts(role, principalArn) {
+      if (role.includes('\0') || Buffer.byteLength(role) > MAX_NAME_BYTES) return undefined;
+      const [row] = await ask<{ oid: number; can_login: boolean; mapped: boolean }>('role_facts', ROLE_FACTS, [
+        role,
+        principalArn,
+      ]);
+      return row && { oid: row.oid, canLogin: row.can_login, mapped: row.mapped };
+    },
+    mappings: () => ask<Mapping & pg.QueryResultRow>('mappings', MAPPINGS),
+    async close() {
+      closed = true;
+      await client.end();
+    },
+  };
+}
+
+async function install(client: pg.Client): Promise<void> {
+  await client.query('BEGIN');
+  try {
+    // Two gateways on one cluster must not install at once.
+    await client.query("SELECT pg_advisory_xact_lock(hashtext('postern.catalog'))");
+    const version = await installedVersion(client);
+    if (version > CATALOG_VERSION) {
+      throw new Error(`the cluster's catalog has version ${version}, newer than this program's ${CATALOG_VERSION}`);
+    }
+    if (version < CATALOG_VERSION) await client.query(CATALOG_SQL);
+    await client.query(ADMIN_INVARIANTS_SQL);
+    await client.query('COMMIT');
+  } catch (error) {
+    await client.query('ROLLBACK').catch(() => undefined);
+    throw error;
+  }
+}
+
+async function installedVersion(client: pg.Client): Promise<number> {
+  const known = await client.query("SELECT to_regclass('postern.catalog') IS NOT NULL AS there");
+  if (!known.rows[0].there) return 0;
+  const { rows } = await client.query<{ version: number }>('SELECT version FROM postern.catalog');
+  return rows[0]?.version ?? 0;
+}

@@ -1,0 +1,242 @@
+import { randomUUID } from 'node:crypto';
+import { setTimeout as pause } from 'node:timers/promises';
+import type { Client } from 'pg';
+import type { Log } from '../audit/log.ts';
+import { Refused } from '../refused.ts';
+import { type ControlConnection, connectControl } from './control-connection.ts';
+import { begin, CHANNEL, type Loaded, load, wasCommitted, write } from './control-rows.ts';
+import { checkVersion, migrate } from './migrations.ts';
+import type { Draft, Store } from './store.ts';
+import { drafted } from './tables.ts';
+
+/** Changes that may wait for their turn; more are refused. */
+const MAX_WAITING = 1000;
+/** Between attempts to reconnect, in milliseconds: the first, and the longest after doubling. */
+const FIRST_BACKOFF = 25;
+const LONGEST_BACKOFF = 2000;
+/** How long a change whose COMMIT went unanswered waits to learn what became of it, in milliseconds. */
+const OUTCOME_LIMIT = 30_000;
+
+export interface ControlStore extends Store {
+  /** Lets the changes that were accepted end, then disconnects. Idempotent. */
+  close(): Promise<void>;
+}
+
+/**
+ * The store over the control database. Several processes may have one open: a change locks the one row of
+ * `postern.revision`, and brings memory up to date before it reads when another process was faster. Others' changes
+ * are seen soon after their commit, by a notice, and all of them after a reconnection.
+ *
+ * `connection` may be a function, asked before each attempt: a server started again may have another socket.
+ *
+ * Throws an Error when the database cannot be reached or is of a newer Postern.
+ */
+export async function openStore(options: {
+  connection: ControlConnection | (() => ControlConnection);
+  log: Log;
+}): Promise<ControlStore> {
+  const { connection, log } = options;
+  const store = new OpenStore(typeof connection === 'function' ? connection : () => connection, log);
+  await store.connect(migrate);
+  return store;
+}
+
+class OpenStore implements ControlStore {
+  readonly #connection: () => ControlConnection;
+  readonly #log: Log;
+  readonly #closing = new AbortController();
+  #memory!: Loaded;
+  /** Undefined while the database is away. */
+  #client: Client | undefined;
+  #reconnected: Promise<void> = Promise.resolve();
+  #last: Promise<unknown> = Promise.resolve();
+  #waiting = 0;
+  /** The newest change that the present connection was told of. */
+  #announced = 0;
+  #catchingUp = false;
+
+  constructor(connection: () => ControlConnection, log: Log) {
+    this.#connection = connection;
+    this.#log = log;
+  }
+
+  get: Store['get'] = (table, key) => this.#memory.tables.get(table, key);
+
+  all: Store['all'] = (table) => this.#memory.tables.all(table);
+
+  change<R>(work: (draft: Draft) => R): Promise<R> {
+    if (this.#closing.signal.aborted) return Promise.reject(unavailable('the store is closed'));
+    if (this.#waiting >= MAX_WAITING)
+      return Promise.reject(unavailable('too many changes wait for the control database'));
+    return this.#inTurn(() => this.#run(work));
+  }
+
+  async close(): Promise<void> {
+    this.#closing.abort();
+    await this.#last;
+    await this.#reconnected;
+    const client = this.#client;
+    this.#client = undefined;
+    await client?.end().catch(() => undefined);
+  }
+
+  /** Connects and loads everything; only then changes are accepted. */
+  async connect(prepare: (client: Client) => Promise<void>): Promise<void> {
+    const client = await connectControl(this.#connection());
+    this.#announced = 0;
+    let gone = false;
+    client.once('end', () => {
+      gone = true;
+      this.#lost(client);
+    });
+    client.on('notification', ({ payload }) => {
+      this.#announced = Math.max(this.#announced, Number(payload) || 0);
+      this.#catchUp();
+    });
+    try {
+      await prepare(client);
+      // First listen, then load: what is committed in between is loaded twice, not missed.
+      await client.query(`listen ${CHANNEL}`);
+      const loaded = await load(client);
+      if (gone) throw new Error('the connection was lost while loading');
+      this.#memory = loaded;
+      this.#client = client;
+      this.#catchUp();
+    } catch (error) {
+      await client.end().catch(() => undefined);
+      throw error;
+    }
+  }
+
+  #inTurn<R>(task: () => Promise<R>): Promise<R> {
+    this.#waiting += 1;
+    const run = this.#last.then(task);
+    this.#last = run.then(
+      () => {
+        this.#waiting -= 1;
+      },
+      () => {
+        this.#waiting -= 1;
+      },
+    );
+    return run;
+  }
+
+  async #run<R>(work: (draft: Draft) => R): Promise<R> {
+    const client = this.#client;
+    if (!client) throw unavailable('the control database cannot be reached');
+    const number = await this.#asked(client, async () => {
+      const last = await begin(client);
+      if (last !== this.#memory.revision) this.#memory = await load(client);
+      return last + 1;
+    });
+    let done: ReturnType<typeof drafted<R>>;
+    try {
+      done = drafted(this.#memory.tables, work);
+    } catch (error) {
+      await this.#asked(client, () => client.query('rollback')).catch(() => undefined);
+      throw error;
+    }
+    const { result, writes } = done;
+    if (writes.size === 0) {
+      await this.#asked(client, () => client.query('rollback')).catch(() => undefined);
+      return result;
+    }
+    const id = randomUUID();
+    await this.#asked(client, () => write(client, writes, number, id));
+    try {
+      await client.query('commit');
+    } catch (error) {
+      this.#drop(client, error);
+      await this.#learnOutcome(number, id);
+    }
+    if (this.#memory.revision < number) {
+      this.#memory.tables.apply(writes);
+      this.#memory.revision = number;
+    }
+    return result;
+  }
+
+  /** The answer to a COMMIT did not come. Returns when the change turns out to be committed, else throws Refused. */
+  async #learnOutcome(number: number, id: string): Promise<void> {
+    const end = performance.now() + OUTCOME_LIMIT;
+    while (performance.now() < end && !this.#closing.signal.aborted) {
+      const late = new AbortController();
+      await Promise.race([this.#reconnected, pause(end - performance.now(), undefined, late).catch(() => undefined)]);
+      late.abort();
+      const client = this.#client;
+      // Lost again meanwhile, or not back in time.
+      if (!client) continue;
+      try {
+        const committed = await wasCommitted(client, number, id);
+        this.#memory = await load(client);
+        if (committed) return;
+        throw unavailable('the control database went away before the commit');
+      } catch (error) {
+        if (error instanceof Refused) throw error;
+        this.#drop(client, error);
+      }
+    }
+    throw unavailable('the control database went away during the commit; whether it took place is not known');
+  }
+
+  /** Loads what another process is known to have changed; in turn, not between the statements of a change. */
+  #catchUp(): void {
+    if (this.#catchingUp || !this.#client || this.#announced <= this.#memory.revision) return;
+    this.#catchingUp = true;
+    void this.#inTurn(async () => {
+      this.#catchingUp = false;
+      const client = this.#client;
+      // Our own changes are announced to us too, and done by now.
+      if (!client || this.#announced <= this.#memory.revision) return;
+      try {
+        this.#memory = await load(client);
+        this.#announced = this.#memory.revision;
+      } catch (error) {
+        this.#drop(client, error);
+      }
+    });
+  }
+
+  /** Asks the database; whatever it answers but success, the connection is given up and the change refused. */
+  async #asked<R>(client: Client, ask: () => Promise<R>): Promise<R> {
+    try {
+      return await ask();
+    } catch (error) {
+      this.#drop(client, error);
+      throw unavailable(`the control database failed: ${(error as Error).message}`);
+    }
+  }
+
+  /** Ends the connection at once: its transaction may be in any state. */
+  #drop(client: Client, error: unknown): void {
+    this.#log.warn({ err: error }, 'the control database failed');
+    this.#lost(client);
+    void client.end().catch(() => undefined);
+  }
+
+  #lost(client: Client): void {
+    if (this.#client !== client) return;
+    this.#client = undefined;
+    if (this.#closing.signal.aborted) return;
+    this.#log.warn('the connection to the control database is lost; reads go on from memory');
+    this.#reconnected = this.#reconnect();
+  }
+
+  async #reconnect(): Promise<void> {
+    for (let wait = FIRST_BACKOFF; !this.#closing.signal.aborted; wait = Math.min(wait * 2, LONGEST_BACKOFF)) {
+      try {
+        await this.connect(checkVersion);
+        this.#log.info('the control database is back');
+        return;
+      } catch (error) {
+        this.#log.debug({ err: error }, 'the control database is still away');
+        await pause(wait, undefined, { signal: this.#closing.signal }).catch(() => undefined);
+      }
+    }
+  }
+}
+
+function unavailable(detail: string): Refused<'service-unavailable'> {
+  return new Refused('service-unavailable', { detail });
+}

@@ -1,0 +1,116 @@
+import { randomBytes, randomUUID } from 'node:crypto';
+import { DSQLClient } from '@aws-sdk/client-dsql';
+import { IAMClient } from '@aws-sdk/client-iam';
+import { STSClient } from '@aws-sdk/client-sts';
+import type { Log } from '../../src/audit/log.ts';
+import { createDispatch } from '../../src/http/dispatch.ts';
+import { createApiServer } from '../../src/http/server.ts';
+import { createServices } from '../../src/http/services.ts';
+import { createAuthority } from '../../src/iam/authority.ts';
+import { bootstrapAccount, rootCredentials } from '../../src/iam/bootstrap.ts';
+import { createKeyUses } from '../../src/iam/key-uses.ts';
+import { createKeyRing } from '../../src/iam/keys.ts';
+import { createMemoryStore } from '../../src/state/memory-store.ts';
+import { createSealer } from '../../src/state/sealing.ts';
+import { createSessionMaker } from '../../src/sts/session-token.ts';
+
+export const ACCOUNT = '123456789012';
+export const REGION = 'eu-west-1';
+export const CLUSTER_ID = 'abcdefghijklmnopqrstuvwx23';
+export const CLUSTER_ARN = `arn:aws:dsql:${REGION}:${ACCOUNT}:cluster/${CLUSTER_ID}`;
+
+export interface Credentials {
+  accessKeyId: string;
+  secretAccessKey: string;
+  sessionToken?: string;
+}
+
+/** The whole HTTP front on a free port, over a store that is gone with it. */
+export async function startApi() {
+  const store = createMemoryStore();
+  const sealer = createSealer(randomBytes(32));
+  // Clients sign by the machine's clock, so ours is that clock and how far a test has moved it.
+  const clock = { ahead: 0 };
+  const now = () => new Date(Date.now() + clock.ahead);
+  const random = randomBytes;
+  await bootstrapAccount(store, sealer, {
+    account: ACCOUNT,
+    region: REGION,
+    clusterId: CLUSTER_ID,
+    now: now(),
+    random,
+  });
+
+  const lines: { level: string; fields: Record<string, unknown> }[] = [];
+  const level = (name: string) => (fields: unknown) => {
+    lines.push({ level: name, fields: fields as Record<string, unknown> });
+  };
+  const log = {
+    debug: level('debug'),
+    info: level('info'),
+    warn: level('warn'),
+    error: level('error'),
+  } as unknown as Log;
+
+  const sessions = createSessionMaker({ sealer, random });
+  const authority = createAuthority({ store, account: ACCOUNT });
+  const keys = createKeyRing({ store, sealer, sessions });
+  const keyUses = createKeyUses();
+  const iam = { store, sealer, account: ACCOUNT, now, random, keyUses };
+  const services = createServices({ iam, authority, sessions, region: REGION });
+  const dispatch = createDispatch({
+    keys,
+    authority,
+    keyUses,
+    services,
+    region: REGION,
+    log,
+    now,
+    newRequestId: randomUUID,
+  });
+  const server = createApiServer({ dispatch, log });
+  const { port } = await server.listen({ host: '127.0.0.1', port: 0 });
+  const endpoint = `http://127.0.0.1:${port}`;
+  const root = rootCredentials(store, sealer);
+
+  const config = (credentials: Credentials) => ({ endpoint, region: REGION, credentials, maxAttempts: 1 });
+  return {
+    endpoint,
+    port,
+    root,
+    store,
+    clock,
+    lines,
+    iam: (credentials: Credentials = root) => new IAMClient(config(credentials)),
+    sts: (credentials: Credentials = root) => new STSClient(config(credentials)),
+    dsql: (credentials: Credentials = root) => new DSQLClient(config(credentials)),
+    close: () => server.close(0),
+  };
+}
+
+export type ApiUnderTest = Awaited<ReturnType<typeof startApi>>;
+
+/** What an SDK call was refused with: code, HTTP status and text. */
+export async function refusal(call: Promise<unknown>): Promise<{ code: string; status: number; text: string }> {
+  const error = await call.then(
+    () => {
+      throw new Error('the call was not refused');
+    },
+    (reason: unknown) => reason as Error & { Code?: string; $metadata?: { httpStatusCode?: number } },
+  );
+  return { code: error.Code ?? error.name, status: error.$metadata?.httpStatusCode ?? 0, text: error.message };
+}
+
+export function allow(action: string | string[], resource: string | string[] = '*'): string {
+  return JSON.stringify({
+    Version: '2012-10-17',
+    Statement: [{ Effect: 'Allow', Action: action, Resource: resource }],
+  });
+}
+
+export function trust(principal: unknown, effect: 'Allow' | 'Deny' = 'Allow'): string {
+  return JSON.stringify({
+    Version: '2012-10-17',
+    Statement: [{ Effect: effect, Principal: principal, Action: 'sts:AssumeRole' }],
+  });
+}
