@@ -19,7 +19,10 @@ function newest(folder) {
 function isFresh() {
   if (!existsSync(entry)) return false;
   const built = statSync(entry).mtimeMs;
-  return ['build.mjs', 'package.json'].every((file) => statSync(join(root, file)).mtimeMs <= built) && newest(join(root, 'src')) <= built;
+  return (
+    ['build.mjs', 'package.json'].every((file) => statSync(join(root, file)).mtimeMs <= built) &&
+    newest(join(root, 'src')) <= built
+  );
 }
 
 // An installed package has dist/ and no src/: there is nothing to build.

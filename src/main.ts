@@ -10,7 +10,7 @@ import { type Certificate, openCertificate } from './config/certificate.ts';
 import { cacheFolder, makeRunFolder } from './config/folders.ts';
 import type { Options } from './config/options.ts';
 import { createEmbeddedHost } from './engine/embedded/host.ts';
-import type { Engine } from './engine/port.ts';
+import { type KeptEngine, keepRunning } from './engine/kept.ts';
 import type { Gateway } from './gateway/gateway.ts';
 import { listen } from './gateway/listener.ts';
 import { Revocation } from './gateway/revocation.ts';
@@ -113,15 +113,15 @@ export async function startServer({ options, durable, env, log }: ServerSetup): 
         log,
         postgresUser: options.postgresUser,
       });
-      const engine = await host.start({
-        name: 'control',
-        folder: join(dataDir, 'control'),
-        durable,
-        maxConnections: CONTROL_CONNECTIONS,
-      });
+      const folder = join(dataDir, 'control');
+      const settings = { name: 'control', folder, durable, maxConnections: CONTROL_CONNECTIONS };
+      const engine = await keepRunning(() => host.start(settings), log, now);
       undo.push(() => engine.stop());
-      const { socketPath, superuser: user } = engine;
-      const store = await openStore({ connection: { socketPath, user, database: 'postgres' }, log });
+      const connection = () => {
+        const { socketPath, superuser: user } = engine.current();
+        return { socketPath, user, database: 'postgres' };
+      };
+      const store = await openStore({ connection, log });
       undo.push(() => store.close());
       return { host, engine, store };
     }
@@ -130,7 +130,7 @@ export async function startServer({ options, durable, env, log }: ServerSetup): 
       sealer: Sealer;
       certificate: Certificate;
       host: ReturnType<typeof createEmbeddedHost>;
-      engine: Engine;
+      engine: KeptEngine;
       store: ControlStore;
     }
 
@@ -201,7 +201,7 @@ export async function startServer({ options, durable, env, log }: ServerSetup): 
         runFolder,
         rootCredentials: () => rootCredentials(store, sealer),
         reloadCertificate: () => certificate.reload(),
-        failed: engine.ended.then((how) => `the control database ended: ${how}`),
+        failed: engine.failed.then((why) => `the control database cannot be started: ${why}`),
         async stop(time) {
           grace = time;
           await takeDown();

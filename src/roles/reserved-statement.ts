@@ -131,11 +131,11 @@ class RoleStatement {
     const name = this.#role();
     if (this.#isMapping(name)) return undefined;
     if (this.#take('rename') !== undefined) return this.#refuse([name], 'permission denied to rename role');
-    if (kind !== 'group') return this.#refuse([name], 'permission denied to alter role');
-    const change = this.#take('add', 'drop');
-    if (change === undefined || this.#take('user') === undefined) return undefined;
-    const verb = change === 'add' ? 'grant' : 'revoke';
-    return this.#hiddenAmong(this.#roles()) ?? this.#refuse([name], `permission denied to ${verb} role "admin"`);
+    const refusal = this.#refuse([name], 'permission denied to alter role');
+    if (refusal !== undefined || kind !== 'group') return refusal;
+    return this.#take('add', 'drop') !== undefined && this.#take('user') !== undefined
+      ? this.#hiddenAmong(this.#roles())
+      : undefined;
   }
 
   #alterOther(): Refusal | undefined {

@@ -35,13 +35,13 @@ export interface TestServer {
 }
 
 /** A server in this process, on free ports and a folder that is removed with it. */
-export async function startTestServer(changes: Partial<Options> = {}): Promise<TestServer> {
+export async function startTestServer(changes: Partial<Options> = {}, durable = false): Promise<TestServer> {
   const dataDir = changes.dataDir ?? (await mkdtemp(join(tmpdir(), 'postern-test-')));
   const { options: defaults } = readOptions('exec', ['--', 'x'], {}, dataDir);
   const options = { ...defaults, ...changes, dataDir };
   const log: LogLine[] = [];
   const logger = pino({ level: 'debug', base: null }, { write: (line: string) => void log.push(JSON.parse(line)) });
-  const server = await startServer({ options, durable: false, env: {}, log: logger });
+  const server = await startServer({ options, durable, env: {}, log: logger });
   const environment = await makeEnvironment(server, options, new Date());
   const ca = readFileSync(environment['PGSSLROOTCERT'] as string, 'utf8');
   const root = server.rootCredentials();

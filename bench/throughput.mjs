@@ -1,0 +1,35 @@
+// Many clients with small transactions, and the time that one client waits longer than without anything in between.
+import { format, medianOf, pairedRatio } from './figures.mjs';
+import { alternate, pgbench } from './pgbench.mjs';
+
+const costs = (samples) =>
+  samples[0].targetCpu === undefined ? '' : `, ${format(medianOf(samples, 'targetCpu'))} µs CPU each`;
+
+export async function measureThroughput({ postern, pgbouncer, direct, rounds, seconds }) {
+  const figures = [];
+  for (const mode of ['prepared', 'extended', 'simple']) {
+    const options = ['-S', '-M', mode, '-c', '8', '-j', '2', '-T', String(seconds)];
+    const [ours, theirs] = await alternate([postern, pgbouncer], rounds, (target) => pgbench(target, options));
+    figures.push({
+      name: `transactions a second, 8 clients, ${mode}`,
+      value: pairedRatio(ours, theirs, 'tps'),
+      unit: '×',
+      target: mode === 'prepared' ? { atLeast: 0.8 } : undefined,
+      note: `${format(medianOf(ours, 'tps'))}${costs(ours)}; PgBouncer ${format(medianOf(theirs, 'tps'))}${costs(theirs)}`,
+      samples: { postern: ours, pgbouncer: theirs },
+    });
+  }
+  const one = ['-S', '-M', 'prepared', '-c', '1', '-T', String(seconds)];
+  const [base, ours, theirs] = await alternate([direct, postern, pgbouncer], rounds, (target) => pgbench(target, one));
+  const added = (samples) => samples.map((sample, i) => ({ time: 1000 / sample.tps - 1000 / base[i].tps }));
+  const micro = (samples) => `${format(1e6 / medianOf(samples, 'tps'))} µs`;
+  figures.push({
+    name: 'added latency, 1 client, prepared',
+    value: pairedRatio(added(ours), added(theirs), 'time'),
+    unit: '×',
+    target: { atMost: 1.3 },
+    note: `a transaction takes ${micro(ours)}; PgBouncer ${micro(theirs)}; direct, without TLS, ${micro(base)}`,
+    samples: { direct: base, postern: ours, pgbouncer: theirs },
+  });
+  return figures;
+}
