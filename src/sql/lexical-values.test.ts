@@ -42,7 +42,7 @@ describe('identifierValue', () => {
     ['U&"\\DE00\\D83D"', 'invalid Unicode surrogate pair', '42601'],
   ];
   test.each(bad)('refuses %s', (text, message, sqlstate) => {
-    expect(() => identifierValue(...first(text))).toThrow(new LexicalError(message, sqlstate));
+    expect(() => identifierValue(...first(text))).toThrow(expect.objectContaining({ message, sqlstate }));
   });
 
   test('refuses bytes that are no UTF-8', () => {
