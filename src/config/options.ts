@@ -177,7 +177,7 @@ export function readOptions(
   return { options, rest };
 }
 
-/** `exec [OPTION…] -- COMMAND [ARG…]`; the first word that is no option begins the command too. */
+/** `exec [OPTION…] -- COMMAND [ARG…]`. */
 function splitCommand(command: Command, argv: readonly string[]): [own: readonly string[], rest: string[]] {
   if (command !== 'exec') return [argv, []];
   const dashes = argv.indexOf('--');

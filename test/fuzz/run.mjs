@@ -1,49 +1,88 @@
-// npm run fuzz [-- --seconds N --seed N --only NAME]: random input for every decoder, N seconds each (10).
+// Draws inputs for every target (targets.ts) until the time is up or one breaks a promise.
+//   npm run fuzz [-- --seconds N] [--runs N] [--seed N] [--target NAME] [--path PATH]
+// A finding is printed with its seed and path; giving both again repeats it at once.
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { pathToFileURL } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
 import { build } from 'esbuild';
-import fc from 'fast-check';
 
+const BATCH = 2_000;
+
+function wholeNumber(name, text) {
+  if (text === undefined) return undefined;
+  if (!/^-?\d{1,10}$/.test(text)) {
+    console.error(`--${name}: ${JSON.stringify(text)} is no whole number`);
+    process.exit(2);
+  }
+  return Number(text);
+}
+
+const option = { type: 'string' };
 const { values } = parseArgs({
-  options: { seconds: { type: 'string', default: '10' }, seed: { type: 'string' }, only: { type: 'string' } },
+  options: { seconds: option, runs: option, seed: option, target: option, path: option },
 });
-const limit = Number(values.seconds) * 1000;
-const seed = Number(values.seed ?? Date.now() % 2 ** 31);
+const runs = wholeNumber('runs', values.runs);
+const seconds = wholeNumber('seconds', values.seconds) ?? (runs === undefined ? 30 : undefined);
+const firstSeed = wholeNumber('seed', values.seed) ?? Date.now() % 2 ** 31;
 
 const folder = mkdtempSync(join(tmpdir(), 'postern-fuzz-'));
-const outfile = join(folder, 'targets.mjs');
-let failed = 0;
+let targets;
+let fc;
 try {
+  const outfile = join(folder, 'targets.mjs');
   await build({
-    entryPoints: [new URL('targets.ts', import.meta.url).pathname],
+    stdin: {
+      contents: "export { TARGETS } from './targets.ts'; export { default as fc } from 'fast-check';",
+      resolveDir: fileURLToPath(new URL('.', import.meta.url)),
+    },
     bundle: true,
     format: 'esm',
     platform: 'node',
+    target: 'node20.19',
     outfile,
     logLevel: 'warning',
   });
-  const { TARGETS } = await import(pathToFileURL(outfile).href);
-  for (const { name, property } of TARGETS) {
-    if (values.only !== undefined && values.only !== name) continue;
-    const began = performance.now();
-    let runs = 0;
-    // In rounds: a property is asked for a number of runs, and the clock is looked at in between.
-    for (let round = 0; performance.now() - began < limit; round++) {
-      const result = fc.check(property, { numRuns: 2_000, seed: (seed + round) | 0 });
-      runs += result.numRuns;
-      if (!result.failed) continue;
-      failed++;
-      console.error(
-        `${name}: failed with --seed ${seed}: ${fc.stringify(result.counterexample)}\n${result.errorInstance?.stack}`,
-      );
-      break;
-    }
-    console.log(`${name}: ${runs} inputs`);
-  }
+  ({ TARGETS: targets, fc } = await import(pathToFileURL(outfile).href));
 } finally {
   rmSync(folder, { recursive: true, force: true });
 }
-process.exit(failed === 0 ? 0 : 1);
+
+const names = Object.keys(targets).filter((name) => values.target === undefined || name === values.target);
+if (names.length === 0) {
+  console.error(`--target: ${values.target} is none of ${Object.keys(targets).join(', ')}`);
+  process.exit(2);
+}
+
+let failed = false;
+for (const name of names) {
+  const until = seconds === undefined ? Number.POSITIVE_INFINITY : Date.now() + (seconds * 1000) / names.length;
+  let done = 0;
+  let finding;
+  for (
+    let seed = firstSeed;
+    finding === undefined && Date.now() < until && done < (runs ?? Number.POSITIVE_INFINITY);
+    seed++
+  ) {
+    const numRuns = Math.min(BATCH, runs === undefined ? BATCH : runs - done);
+    const details = targets[name]({
+      seed,
+      numRuns,
+      ...(values.path === undefined ? {} : { path: values.path }),
+    });
+    done += details.numRuns;
+    if (details.failed) finding = details;
+    if (values.path !== undefined) break;
+  }
+  if (finding === undefined) {
+    console.log(`${name}: ${done} inputs, nothing found`);
+    continue;
+  }
+  failed = true;
+  console.log(`${name}: FOUND after ${done} inputs`);
+  console.log(`  input: ${fc.stringify(finding.counterexample)}`);
+  console.log(`  ${String(finding.errorInstance?.stack ?? finding.errorInstance).replaceAll('\n', '\n  ')}`);
+  console.log(`  again: npm run fuzz -- --target ${name} --seed ${finding.seed} --path ${finding.counterexamplePath}`);
+}
+process.exit(failed ? 1 : 0);

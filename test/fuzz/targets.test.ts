@@ -1,12 +1,11 @@
 import fc from 'fast-check';
-import { describe, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { TARGETS } from './targets.ts';
 
-describe('random input', () => {
-  it.each(TARGETS.map((target) => [target.name, target] as const))(
-    'is read or refused, and nothing else: %s',
-    (_, { property }) => {
-      fc.assert(property, { numRuns: 500 });
-    },
-  );
+// A short run with a fixed seed keeps the targets alive; `npm run fuzz` looks for what is new.
+describe('what reads from outside keeps its promises', () => {
+  test.each(Object.entries(TARGETS))('%s', (_, draw) => {
+    const { failed, counterexample, errorInstance } = draw({ seed: 1, numRuns: 2_000 });
+    expect(failed, `${fc.stringify(counterexample)}\n${errorInstance}`).toBe(false);
+  });
 });

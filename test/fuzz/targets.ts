@@ -1,182 +1,233 @@
+/**
+ * Everything that reads bytes or text from outside, and what must hold for any input. One row a target; a run draws inputs
+ * for each row in turn. To add one: a generator (mutations of something valid reach deeper than noise) and a `check` that
+ * throws when the promise of the code is broken.
+ */
 import fc from 'fast-check';
 import { decodeFields } from '../../src/pgwire/fields.ts';
-import { FrameScanner, PASS, READ } from '../../src/pgwire/frame-scanner.ts';
+import { type FrameRule, FrameScanner, PASS, READ } from '../../src/pgwire/frame-scanner.ts';
 import { Malformed } from '../../src/pgwire/malformed.ts';
 import { decodeInitialPacket, splitOptions } from '../../src/pgwire/startup.ts';
 import { Refused } from '../../src/refused.ts';
 import { readAwsIamStatements } from '../../src/roles/aws-iam-statement.ts';
 import { reservedStatementFinder } from '../../src/roles/reserved-statement.ts';
 import { presignToken } from '../../src/sigv4/presign.ts';
-import { parseRequestClaim } from '../../src/sigv4/request.ts';
+import { parseRequestClaim, type SignedHttpRequest, verifyRequest } from '../../src/sigv4/request.ts';
 import { parseToken } from '../../src/sigv4/token.ts';
+import { verifyToken } from '../../src/sigv4/verify.ts';
 import { tokens } from '../../src/sql/lexer.ts';
+import { identifierValue, LexicalError, stringValue } from '../../src/sql/lexical-values.ts';
 import { splitStatements } from '../../src/sql/statements.ts';
+import { bytes, mutated, pieces } from './generators.ts';
 
-/** A decoder of untrusted input: `check` throws when it does anything but read or refuse. */
-export interface Target {
-  name: string;
-  property: fc.IRawProperty<unknown>;
-}
-
-/** Runs `work`; passes on everything that is not one of the expected refusals. */
-function orRefuse(expected: new (...args: never[]) => Error, work: () => unknown): void {
+/** Undefined when `work` throws an error of this class; any other error is a finding. */
+function allowing<T>(allowed: new (...args: never[]) => Error, work: () => T): T | undefined {
   try {
-    work();
+    return work();
   } catch (error) {
-    if (!(error instanceof expected)) throw error;
+    if (error instanceof allowed) return undefined;
+    throw error;
   }
 }
 
-const bytes = fc.uint8Array({ maxLength: 600 }).map((array) => Buffer.from(array));
+function must(condition: boolean, promise: string): void {
+  if (!condition) throw new Error(`broken promise: ${promise}`);
+}
 
-const TOKEN = presignToken({
-  host: `${'a'.repeat(26)}.dsql.us-east-1.on.aws`,
-  region: 'us-east-1',
-  action: 'DbConnect',
-  credentials: { accessKeyId: 'ASIAEXAMPLE', secretAccessKey: 'secret', sessionToken: 'a+b/c==' },
-  expiresIn: 900,
-  now: new Date(0),
+function same(a: unknown, b: unknown): boolean {
+  return JSON.stringify(a) === JSON.stringify(b);
+}
+
+const SIGNED_AT = new Date('2026-03-01T12:00:00Z');
+const TOKENS = [undefined, 'a/b+c=='].map((sessionToken) =>
+  presignToken({
+    host: 'abcdefghijklmnopqrstuvwxyz.dsql.us-east-1.on.aws',
+    region: 'us-east-1',
+    action: 'DbConnectAdmin',
+    credentials: { accessKeyId: 'AKIAIOSFODNN7EXAMPLE', secretAccessKey: 'secret', sessionToken },
+    expiresIn: 900,
+    now: SIGNED_AT,
+  }),
+);
+/** What a token means. A host's letters have no case. */
+const meaning = (text: string): unknown => {
+  const claim = parseToken(text);
+  return { ...claim, host: claim.host.toLowerCase() };
+};
+const MEANINGS = TOKENS.map(meaning);
+
+const token = fc.property(
+  mutated(TOKENS, ['&', '=', '%2F', '%00', '%', '?', '/', '+', '#', '@', 'X-Amz-Date=']),
+  (text) => {
+    const claim = allowing(Refused, () => parseToken(text));
+    if (claim === undefined) return;
+    const verified = allowing(Refused, () => {
+      verifyToken(claim, 'secret', { now: SIGNED_AT, region: 'us-east-1' });
+      return true;
+    });
+    if (verified)
+      must(
+        MEANINGS.some((known) => same(known, meaning(text))),
+        'a changed token is not verified',
+      );
+  },
+);
+
+/** The worked example of the AWS General Reference. */
+const SIGNATURE = '5d672d79c15b13162d9279b0855cfba6789a8edb4c82c400e06b5924a6f2b5d7';
+const REQUEST = {
+  method: 'GET',
+  target: '/?Action=ListUsers&Version=2010-05-08',
+  host: 'iam.amazonaws.com',
+  type: 'application/x-www-form-urlencoded; charset=utf-8',
+  date: '20150830T123600Z',
+  authorization: `AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20150830/us-east-1/iam/aws4_request, SignedHeaders=content-type;host;x-amz-date, Signature=${SIGNATURE}`,
+  body: '',
+};
+
+function httpRequest(parts: typeof REQUEST): SignedHttpRequest {
+  return {
+    method: parts.method,
+    target: parts.target,
+    headers: [
+      ['Host', parts.host],
+      ['Content-Type', parts.type],
+      ['X-Amz-Date', parts.date],
+      ['Authorization', parts.authorization],
+    ],
+    body: Buffer.from(parts.body, 'latin1'),
+  };
+}
+
+const REQUEST_TEXTS = parseRequestClaim(httpRequest(REQUEST))!.stringsToSign;
+const mutatedPart = fc
+  .constantFrom(...(Object.keys(REQUEST) as (keyof typeof REQUEST)[]))
+  .chain((part) =>
+    mutated([REQUEST[part]], ['&', '=', '%', ';', ',', '/', ' ', 'x-amz-']).map((text) => ({ [part]: text })),
+  );
+
+const request = fc.property(fc.array(mutatedPart, { maxLength: 3 }), (changes) => {
+  const changed = httpRequest(Object.assign({}, REQUEST, ...changes) as typeof REQUEST);
+  const claim = allowing(Refused, () => parseRequestClaim(changed));
+  if (claim === undefined) return;
+  const verified = allowing(Refused, () => {
+    verifyRequest(claim, 'wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY', { now: new Date('2015-08-30T12:36:00Z') });
+    return true;
+  });
+  if (verified) must(claim.stringsToSign.includes(REQUEST_TEXTS[0]!), 'a changed request is not verified');
 });
 
-/** A good text with pieces taken out, doubled, exchanged or put in. */
-const mutated = (text: string) =>
-  fc
-    .array(
-      fc.tuple(
-        fc.nat(text.length),
-        fc.nat(40),
-        fc.oneof(
-          fc.string({ maxLength: 12 }),
-          fc.constantFrom('&', '=', '%', '%0', '%00', '+', '?', '/', '\0', '\u2028'),
-        ),
-      ),
-      { maxLength: 6 },
-    )
-    .map((edits) => edits.reduce((now, [at, cut, piece]) => now.slice(0, at) + piece + now.slice(at + cut), text));
+const SQL_PIECES =
+  `' '' " "" \\ $$ $a$ $1 /* */ -- E' U&" U&' b' n' x' ; ( ) . .. : := :: => + - @ = 1 1. .5 1e 0x a é AWS IAM GRANT REVOKE
+  TO FROM UESCAPE 'x' '!' "r" begin atomic case end ALTER DROP ROLE USER admin postern SET ON , IN ADMIN OWNER \\0041 \\uD83D`
+    .split(/\s+/)
+    .concat('\n', ' ', '\0', '\xff');
+const sql = fc.oneof(pieces(SQL_PIECES, ' '), pieces(SQL_PIECES, ''));
 
-const pieces = [
-  'AWS',
-  'IAM',
-  'GRANT',
-  'REVOKE',
-  'TO',
-  'FROM',
-  'admin',
-  'postern',
-  'ROLE',
-  'ALTER',
-  'DROP',
-  'app',
-  "'arn'",
-  "E'\\x",
-  '$$',
-  '$a$',
-  '/*',
-  '*/',
-  '--',
-  '\n',
-  ';',
-  '"',
-  "'",
-  'U&"',
-  'UESCAPE',
-  '(',
-  ')',
-  ',',
-  '$1',
-  'BEGIN',
-  'ATOMIC',
-  'END',
-  '\xff',
-  '\\',
-];
-const sql = fc
-  .array(fc.constantFrom(...pieces), { maxLength: 40 })
-  .chain((words) => fc.constantFrom('', ' ').map((gap) => words.join(gap)));
+const lexer = fc.property(sql, fc.boolean(), (text, standardConformingStrings) => {
+  let at = 0;
+  for (const { kind, start, end } of tokens(text, { standardConformingStrings })) {
+    must(start === at && end > start, 'tokens tile the text');
+    at = end;
+    const raw = text.slice(start, end);
+    if (kind.endsWith('identifier')) allowing(LexicalError, () => identifierValue(kind, raw));
+    else allowing(LexicalError, () => stringValue(kind, raw));
+  }
+  must(at === text.length, 'tokens reach to the end');
+  must(splitStatements(text, { standardConformingStrings }).at(-1)!.end === text.length, 'statements reach to the end');
+});
+
 const findReserved = reservedStatementFinder(new Set(['postern']));
+const statements = fc.property(sql, fc.boolean(), (text, standardConformingStrings) => {
+  const { found } = readAwsIamStatements(text, { standardConformingStrings });
+  let at = 0;
+  for (const { start, end } of found) {
+    must(start >= at && end > start && end <= text.length, 'statements lie one after the other in the text');
+    must(/^aws/i.test(text.slice(start, end)), 'a statement begins with AWS');
+    at = end;
+  }
+  const reserved = findReserved(text, { standardConformingStrings, role: 'admin' });
+  if (reserved)
+    must(reserved.start < reserved.end && reserved.end <= text.length, 'a reserved statement lies in the text');
+});
 
-const RULES = new Map([
-  ['Q', { treatment: READ, maxLength: 500 }],
-  ['D', { treatment: PASS, maxLength: 500 }],
-] as const);
+function initialPacket(code: number, body: Buffer): Buffer {
+  const head = Buffer.alloc(8);
+  head.writeInt32BE(body.length + 8, 0);
+  head.writeInt32BE(code, 4);
+  return Buffer.concat([head, body]);
+}
 
-export const TARGETS: readonly Target[] = [
-  {
-    name: 'startup packet',
-    property: fc.property(bytes, (body) => orRefuse(Malformed, () => decodeInitialPacket(body))),
-  },
-  {
-    name: 'startup packet with a right length',
-    property: fc.property(bytes, (body) => {
-      const head = Buffer.alloc(8);
-      head.writeInt32BE(body.length + 8);
-      head.writeInt32BE(3 << 16, 4);
-      orRefuse(Malformed, () => decodeInitialPacket(Buffer.concat([head, body])));
-    }),
-  },
-  {
-    name: 'startup options',
-    property: fc.property(fc.string({ maxLength: 200 }), (text) => orRefuse(Malformed, () => splitOptions(text))),
-  },
-  {
-    name: 'frames',
-    property: fc.property(fc.array(bytes, { maxLength: 6 }), (chunks) => {
-      let passed = 0;
-      const scanner = new FrameScanner(RULES, {
-        forward: (part) => {
-          passed += part.length;
-        },
-        read: () => undefined,
-      });
-      orRefuse(Malformed, () => {
-        for (const chunk of chunks) scanner.push(chunk);
-      });
-      if (passed > chunks.reduce((sum, chunk) => sum + chunk.length, 0)) throw new Error('more went out than came in');
-    }),
-  },
-  { name: 'response fields', property: fc.property(bytes, (body) => orRefuse(Malformed, () => decodeFields(body))) },
-  { name: 'token', property: fc.property(mutated(TOKEN), (text) => orRefuse(Refused, () => parseToken(text))) },
-  {
-    name: 'signed request',
-    property: fc.property(
-      mutated(TOKEN.slice(TOKEN.indexOf('/'))),
-      fc.array(
-        fc.tuple(
-          fc.constantFrom(
-            'Host',
-            'Authorization',
-            'X-Amz-Date',
-            'Date',
-            'X-Amz-Security-Token',
-            'X-Amz-Content-Sha256',
-          ),
-          fc.string({ maxLength: 80 }),
-        ),
-        { maxLength: 6 },
-      ),
-      (target, headers) =>
-        orRefuse(Refused, () => parseRequestClaim({ method: 'GET', target, headers, body: Buffer.alloc(0) })),
-    ),
-  },
-  {
-    name: 'SQL lexer',
-    property: fc.property(sql, fc.boolean(), (text, standardConformingStrings) => {
-      let end = 0;
-      for (const token of tokens(text, { standardConformingStrings })) {
-        if (token.start !== end || token.end <= token.start) throw new Error('the tokens do not tile the text');
-        end = token.end;
-      }
-      if (end !== text.length) throw new Error('the tokens end too early');
-      for (const range of splitStatements(text, { standardConformingStrings })) {
-        if (range.start > range.end || range.end > text.length) throw new Error('a statement lies outside the text');
-      }
-    }),
-  },
-  {
-    name: 'AWS IAM statements',
-    property: fc.property(sql, fc.boolean(), (text, standardConformingStrings) => {
-      readAwsIamStatements(text, { standardConformingStrings });
-      findReserved(text, { standardConformingStrings, role: 'app' });
-    }),
-  },
+const PACKETS = [
+  initialPacket(196_608, Buffer.from('user\0admin\0database\0postgres\0options\0-c a=b\0\0')),
+  initialPacket(196_610, Buffer.from('user\0x\0_pq_.a\0b\0\0')),
+  initialPacket(80_877_103, Buffer.alloc(0)),
+  initialPacket(80_877_102, Buffer.alloc(8, 1)),
 ];
+const startup = fc.property(bytes(PACKETS), (packet) => {
+  const read = allowing(Malformed, () => decodeInitialPacket(packet));
+  if (read?.kind !== 'startup') return;
+  for (const value of read.parameters.values()) allowing(Malformed, () => splitOptions(value));
+});
+
+const RULES = new Map<string, FrameRule>([
+  ['Q', { treatment: READ, maxLength: 64 }],
+  ['B', { treatment: PASS, maxLength: 64 }],
+]);
+const FRAMES = [
+  Buffer.from('Q\0\0\0\x08abcB\0\0\0\x06xyQ\0\0\0\x05z', 'latin1'),
+  Buffer.from('B\0\0\0\x04Q\0\0\0\x04', 'latin1'),
+];
+
+/** What a scanner makes of a stream that comes in these chunks. */
+function scan(chunks: readonly Buffer[]): { forwarded: string; read: string[]; malformed: boolean } {
+  const forwarded: Buffer[] = [];
+  const read: string[] = [];
+  const scanner = new FrameScanner(RULES, {
+    forward: (part) => void forwarded.push(Buffer.from(part)),
+    read: (type, frame) => void read.push(`${type} ${frame.toString('hex')}`),
+  });
+  const whole = allowing(Malformed, () => {
+    for (const chunk of chunks) scanner.push(chunk);
+    return true;
+  });
+  return { forwarded: Buffer.concat(forwarded).toString('hex'), read, malformed: whole === undefined };
+}
+
+const frames = fc.property(bytes(FRAMES), fc.array(fc.nat(64)), (stream, cuts) => {
+  const at = [0, ...cuts.map((cut) => Math.min(cut, stream.length)), stream.length].sort((a, b) => a - b);
+  const whole = scan([stream]);
+  const parts = scan(at.slice(1).map((end, i) => stream.subarray(at[i], end)));
+  must(same(whole.read, parts.read), 'the same messages are read, however the stream is cut');
+  must(whole.malformed === parts.malformed, 'the same streams are refused, however they are cut');
+  must(
+    whole.malformed || whole.forwarded === parts.forwarded || parts.forwarded.startsWith(whole.forwarded),
+    'the same bytes go on',
+  );
+  must(stream.toString('hex').startsWith(parts.forwarded), 'nothing is added or changed');
+});
+
+const FIELDS = [Buffer.from('SERROR\0C42601\0Mx\0\0')];
+const fields = fc.property(bytes(FIELDS), (body) => void allowing(Malformed, () => decodeFields(body)));
+
+interface Draw {
+  seed: number;
+  numRuns: number;
+  /** Of a finding, to repeat it. */
+  path?: string;
+}
+
+/** Draws inputs for one target and tells what came of it. */
+function target<T>(property: fc.IProperty<T>): (draw: Draw) => fc.RunDetails<unknown> {
+  return (draw) => fc.check(property, draw);
+}
+
+export const TARGETS = {
+  token: target(token),
+  request: target(request),
+  lexer: target(lexer),
+  statements: target(statements),
+  startup: target(startup),
+  frames: target(frames),
+  fields: target(fields),
+};
