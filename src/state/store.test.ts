@@ -132,8 +132,7 @@ describe.each<{ name: string; make: () => Promise<Store & { close?: () => Promis
         }),
       ).rejects.toThrow();
       expect(store.all('clusters')).toEqual([]);
-    }),
-  );
+    }));
 
   it('refuses a draft that outlives its change, and work that is asynchronous', () =>
     withStore(async (store) => {

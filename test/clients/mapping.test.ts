@@ -225,17 +225,16 @@ describe('AWS IAM statements that are refused', () => {
     expect(await mappings()).toEqual([]);
   });
 
-  it.each(cases.filter(([, sql]) => !sql.includes('$1')))(
-    'name %s, in the extended protocol',
-    async (_, sql, expected) => {
-      const { position: _position, ...error } = expected;
-      await expect(admin.query({ text: sql, name: 'stmt' })).rejects.toMatchObject({
-        severity: 'ERROR',
-        ...error,
-        where: undefined,
-      });
-    },
-  );
+  it.each(
+    cases.filter(([, sql]) => !sql.includes('$1')),
+  )('name %s, in the extended protocol', async (_, sql, expected) => {
+    const { position: _position, ...error } = expected;
+    await expect(admin.query({ text: sql, name: 'stmt' })).rejects.toMatchObject({
+      severity: 'ERROR',
+      ...error,
+      where: undefined,
+    });
+  });
 
   it('abort the transaction they stand in, and give way to the abort before them', async () => {
     await admin.query('BEGIN');

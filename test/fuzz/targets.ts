@@ -217,8 +217,13 @@ interface Draw {
   path?: string;
 }
 
+type Outcome = Pick<
+  fc.RunDetails<unknown>,
+  'failed' | 'numRuns' | 'seed' | 'counterexample' | 'counterexamplePath' | 'errorInstance'
+>;
+
 /** Draws inputs for one target and tells what came of it. */
-function target<T>(property: fc.IProperty<T>): (draw: Draw) => fc.RunDetails<unknown> {
+function target<T>(property: fc.IProperty<T>): (draw: Draw) => Outcome {
   return (draw) => fc.check(property, draw);
 }
 

@@ -89,14 +89,16 @@ describe('a request', () => {
       'ValidationException',
       { service: 'dsql', region: 'eu-west-1', method: 'GET', target: '/cluster/%2e%2e' },
     ],
-  ] as [string, number, string, RawRequest & { unsigned?: true }][])(
-    '%s is refused: %i %s',
-    async (_, status, code, raw) => {
-      const answer = raw.unsigned ? await send(api.port, undefined, raw) : await call(raw);
-      expect([answer.status, codeOf(answer)]).toEqual([status, code]);
-      expect(answer.headers['x-amzn-requestid']).toMatch(/^[0-9a-f-]{36}$/);
-    },
-  );
+  ] as [
+    string,
+    number,
+    string,
+    RawRequest & { unsigned?: true },
+  ][])('%s is refused: %i %s', async (_, status, code, raw) => {
+    const answer = raw.unsigned ? await send(api.port, undefined, raw) : await call(raw);
+    expect([answer.status, codeOf(answer)]).toEqual([status, code]);
+    expect(answer.headers['x-amzn-requestid']).toMatch(/^[0-9a-f-]{36}$/);
+  });
 
   it('that is too large is refused, announced or not', async () => {
     const body = `${LIST}&x=${'a'.repeat(1024 * 1024)}`;

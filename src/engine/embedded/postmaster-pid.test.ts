@@ -17,12 +17,18 @@ it('is never ready before the file is whole', () => {
     expect(parsePostmasterPid(whole.slice(0, i))?.status).not.toBe('ready');
 });
 
-it.each(['', '\n', '0\n', '1\n', '-4711\n', 'x\n', '99999999999\n', `4711\n${'x'.repeat(20_000)}`])(
-  'takes no pid from %j',
-  (text) => {
-    expect(parsePostmasterPid(text)).toBeUndefined();
-  },
-);
+it.each([
+  '',
+  '\n',
+  '0\n',
+  '1\n',
+  '-4711\n',
+  'x\n',
+  '99999999999\n',
+  `4711\n${'x'.repeat(20_000)}`,
+])('takes no pid from %j', (text) => {
+  expect(parsePostmasterPid(text)).toBeUndefined();
+});
 
 it('answers for any text', () => {
   fc.assert(

@@ -44,12 +44,14 @@ describe('a trust policy', () => {
       user,
       'explicit-deny',
     ],
-  ] as [string, [string, unknown, string?][], typeof user | typeof root, string][])(
-    '%s',
-    (_, statements, who, expected) => {
-      expect(outcome(statements, who)).toBe(expected);
-    },
-  );
+  ] as [
+    string,
+    [string, unknown, string?][],
+    typeof user | typeof root,
+    string,
+  ][])('%s', (_, statements, who, expected) => {
+    expect(outcome(statements, who)).toBe(expected);
+  });
 
   it('never takes a missing id for the id of a caller without one', () => {
     const arn = `arn:aws:iam::${account}:user/u`;
