@@ -1,12 +1,18 @@
-import { mkdtempSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { afterAll, describe, expect, it } from 'vitest';
 import { ConfigurationError } from './configuration-error.ts';
 import { describeOptions, readOptions } from './options.ts';
 
+const folders: string[] = [];
+afterAll(() => {
+  for (const path of folders) rmSync(path, { recursive: true, force: true });
+});
+
 const folder = (file?: string) => {
   const path = mkdtempSync(join(tmpdir(), 'postern-options-'));
+  folders.push(path);
   if (file !== undefined) writeFileSync(join(path, 'postern.json'), file);
   return path;
 };
