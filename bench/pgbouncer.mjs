@@ -9,13 +9,12 @@ import {
   openSync,
   readFileSync,
   statSync,
-  watch,
   writeFileSync,
 } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { cleanEnvironment } from './postern.mjs';
-import { end, run, stopping } from './programs.mjs';
+import { end, run, waitFor } from './programs.mjs';
 
 /** PgBouncer does not run as root: it gets the user that the engine runs as, who owns the socket. */
 function userOf(engine) {
@@ -70,7 +69,8 @@ ignore_startup_parameters = extra_float_digits
     env: cleanEnvironment(),
     ...(runAs ? { uid: runAs.uid, gid: runAs.gid } : {}),
   });
-  await saysReady(log, child);
+  const look = () => readFileSync(log, 'utf8').includes('process up');
+  await waitFor(child, { path: log, look, log, name: 'PgBouncer' });
   return {
     name: 'PgBouncer',
     pid: child.pid,
@@ -93,27 +93,6 @@ async function letIn(engine, { name, uid, gid }, user) {
     } catch (error) {
       if (left === 0) throw error;
     }
-  }
-}
-
-async function saysReady(log, child) {
-  let watcher;
-  try {
-    await new Promise((resolve, reject) => {
-      const look = () => readFileSync(log, 'utf8').includes('process up') && resolve();
-      watcher = watch(log, look);
-      child.once('error', reject);
-      child.once('exit', (code) =>
-        reject(new Error(`PgBouncer ended with status ${code}: ${readFileSync(log, 'utf8')}`)),
-      );
-      stopping.signal.addEventListener('abort', () => reject(new Error('stopped')));
-      look();
-    });
-  } catch (error) {
-    await end(child);
-    throw error;
-  } finally {
-    watcher?.close();
   }
 }
 

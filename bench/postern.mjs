@@ -1,9 +1,9 @@
 // Postern as its users start it, on a folder of its own.
 import { spawn } from 'node:child_process';
-import { existsSync, openSync, readFileSync, watch } from 'node:fs';
+import { existsSync, openSync, readFileSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { end, stopping } from './programs.mjs';
+import { end, waitFor } from './programs.mjs';
 
 /**
  * Starts Postern on free ports. Resolves when its ready file is there, with the time that took in ms.
@@ -12,15 +12,19 @@ import { end, stopping } from './programs.mjs';
 export async function startPostern({ program, folder, cache }) {
   const readyFile = join(folder, 'ready.json');
   const dataDir = join(folder, 'data');
-  const log = openSync(join(folder, 'postern.log'), 'a', 0o600);
+  const log = join(folder, 'postern.log');
   const ports = ['--pg-port', '0', '--api-port', '0'];
   const began = performance.now();
   const child = spawn(
     process.execPath,
     [program, 'start', '--data-dir', dataDir, ...ports, '--ready-file', readyFile],
-    { stdio: ['ignore', 'ignore', log], env: { ...cleanEnvironment(), POSTERN_CACHE_DIR: cache }, cwd: folder },
+    {
+      stdio: ['ignore', 'ignore', openSync(log, 'a', 0o600)],
+      env: { ...cleanEnvironment(), POSTERN_CACHE_DIR: cache },
+      cwd: folder,
+    },
   );
-  await appears(readyFile, child, join(folder, 'postern.log'));
+  await waitFor(child, { path: folder, look: () => existsSync(readyFile), log, name: 'Postern' });
   const startTime = performance.now() - began;
   return {
     name: 'Postern',
@@ -35,26 +39,6 @@ export async function startPostern({ program, folder, cache }) {
 /** What would configure Postern or a client of it is the bench's business, not that of whoever runs it. */
 export function cleanEnvironment() {
   return Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(POSTERN_|PG|AWS_)/.test(name)));
-}
-
-async function appears(file, child, log) {
-  let watcher;
-  try {
-    await new Promise((resolve, reject) => {
-      const look = () => existsSync(file) && resolve();
-      watcher = watch(join(file, '..'), look);
-      child.once('exit', (code) =>
-        reject(new Error(`Postern ended with status ${code}: ${readFileSync(log, 'utf8')}`)),
-      );
-      stopping.signal.addEventListener('abort', () => reject(new Error('stopped')));
-      look();
-    });
-  } catch (error) {
-    await end(child, 'SIGINT');
-    throw error;
-  } finally {
-    watcher?.close();
-  }
 }
 
 /** The PostgreSQL of the default cluster: where its socket and its folder are, and its process. */

@@ -1,6 +1,6 @@
 // Running other programs and seeing what they cost.
 import { spawn } from 'node:child_process';
-import { accessSync, constants, readFileSync } from 'node:fs';
+import { accessSync, constants, readFileSync, watch } from 'node:fs';
 import { delimiter, join } from 'node:path';
 
 /** Aborted when the bench itself is asked to stop; everything that runs ends with it. */
@@ -69,4 +69,39 @@ export async function end(child, signal = 'SIGTERM') {
   const gone = new Promise((resolve) => child.once('exit', resolve));
   child.kill(signal);
   await gone;
+}
+
+/** Waits until `look` is true, which it is asked whenever `path` changes. Ends the process and throws when that ends first. */
+export async function waitFor(child, { path, look, log, name }) {
+  const over = new AbortController();
+  let watcher;
+  try {
+    await new Promise((resolve, reject) => {
+      const check = () => look() && resolve();
+      watcher = watch(path, check);
+      child.once('error', reject);
+      child.once('exit', (code) =>
+        reject(new Error(`${name} ended with status ${code}: ${readFileSync(log, 'utf8')}`)),
+      );
+      stopping.signal.addEventListener('abort', () => reject(new Error('stopped')), { signal: over.signal });
+      check();
+    });
+  } catch (error) {
+    await end(child);
+    throw error;
+  } finally {
+    over.abort();
+    watcher?.close();
+  }
+}
+
+/** CPU time of the whole machine so far: what there was and what other virtual machines took of it; in ticks, Linux only. */
+export function machineTime() {
+  try {
+    const [, ...ticks] = readFileSync('/proc/stat', 'latin1').split('\n', 1)[0].trim().split(/\s+/);
+    const [user, nice, system, idle, iowait, irq, softirq, stolen] = ticks.map(Number);
+    return { total: user + nice + system + idle + iowait + irq + softirq + stolen, stolen };
+  } catch {
+    return undefined;
+  }
 }
