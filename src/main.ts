@@ -6,11 +6,11 @@ import type { Log } from './audit/log.ts';
 import { createClusterDirectory } from './clusters/directory.ts';
 import { Fleet } from './clusters/fleet.ts';
 import { newClusterId } from './clusters/names.ts';
-import { type Certificate, openCertificate } from './config/certificate.ts';
+import { openCertificate } from './config/certificate.ts';
 import { cacheFolder, makeRunFolder } from './config/folders.ts';
 import type { Options } from './config/options.ts';
 import { createEmbeddedHost } from './engine/embedded/host.ts';
-import { type KeptEngine, keepRunning } from './engine/kept.ts';
+import { keepRunning } from './engine/kept.ts';
 import type { Gateway } from './gateway/gateway.ts';
 import { listen } from './gateway/listener.ts';
 import { Revocation } from './gateway/revocation.ts';
@@ -22,9 +22,8 @@ import { createAuthority } from './iam/authority.ts';
 import { bootstrapAccount, rootCredentials } from './iam/bootstrap.ts';
 import { createKeyUses } from './iam/key-uses.ts';
 import { createKeyRing } from './iam/keys.ts';
-import { type ControlStore, openStore } from './state/control-store.ts';
+import { openStore } from './state/control-store.ts';
 import { openDataFolder } from './state/data-folder.ts';
-import type { Sealer } from './state/sealer.ts';
 import { loadSealer } from './state/sealing.ts';
 import { createSessionMaker } from './sts/session-token.ts';
 
@@ -99,12 +98,87 @@ export async function startServer({ options, durable, env, log }: ServerSetup): 
     const runFolder = await makeRunFolder(dataDir);
     undo.push(() => rm(runFolder, { recursive: true, force: true }));
 
-    const [sealer, certificate, control] = await Promise.all([
+    const parts = [
       loadSealer({ folder: dataDir, env }),
       openCertificate(options, join(dataDir, 'tls'), now),
       startControl(),
-    ]);
-    return await assemble({ sealer, certificate, ...control });
+    ] as const;
+    // None may still be building when what was built is taken down.
+    await Promise.allSettled(parts);
+    const [sealer, certificate, { host, engine, store }] = await Promise.all(parts);
+
+    const bootstrap = { account, region, clusterId: newClusterId(randomBytes), now: now(), random: randomBytes };
+    const { defaultClusterId } = await bootstrapAccount(store, sealer, bootstrap);
+
+    const sessions = new Sessions();
+    const fleet = new Fleet({
+      host,
+      folderOf: (id) => join(dataDir, 'clusters', id),
+      durable,
+      log,
+      onMappingsChanged: (id) => void revocation.refresh(id),
+    });
+    const revocation = new Revocation(fleet, sessions, log);
+    undo.push(() => fleet.close());
+    // The first connection should not have to wait for it.
+    const awake = fleet.wake(defaultClusterId);
+
+    const sessionTokens = createSessionMaker({ sealer, random: randomBytes });
+    const keys = createKeyRing({ store, sealer, sessions: sessionTokens });
+    const authority = createAuthority({ store, account });
+    const keyUses = createKeyUses();
+
+    const iam = { store, sealer, account, now, random: randomBytes, keyUses };
+    const services = createServices({ iam, authority, sessions: sessionTokens, region });
+    const dispatch = createDispatch({
+      keys,
+      authority,
+      keyUses,
+      services,
+      region,
+      log,
+      now,
+      newRequestId: randomUUID,
+    });
+    const api = createApiServer({ dispatch, log });
+
+    await awake;
+    const aliases = [...options.clusterAlias, options.host];
+    const gateway: Gateway = {
+      keys,
+      authority,
+      region,
+      now,
+      clusters: createClusterDirectory({ store, fleet, account, region, defaultClusterId, aliases }),
+      sessions,
+      audit: createLogAudit(log),
+      dialect: options.dialect,
+      tls: () => certificate.tls,
+      loginTime: LOGIN_TIME,
+      newConnectionId: randomUUID,
+      refreshMappings: (id) => revocation.refresh(id),
+    };
+    const { host: address } = options;
+    const listener = await bind('--pg-port', address, options.pgPort, (at) => listen(at, gateway));
+    let grace = 0;
+    undo.push(() => listener.close(grace));
+    const { port: apiPort } = await bind('--api-port', address, options.apiPort, (at) => api.listen(at));
+    undo.push(() => api.close());
+
+    return {
+      pgPort: listener.port,
+      apiPort,
+      clusterId: defaultClusterId,
+      caFile: certificate.caFile,
+      runFolder,
+      rootCredentials: () => rootCredentials(store, sealer),
+      reloadCertificate: () => certificate.reload(),
+      failed: engine.failed.then((why) => `the control database cannot be started: ${why}`),
+      async stop(time) {
+        grace = time;
+        await takeDown();
+      },
+    };
 
     async function startControl() {
       const host = createEmbeddedHost({
@@ -124,89 +198,6 @@ export async function startServer({ options, durable, env, log }: ServerSetup): 
       const store = await openStore({ connection, log });
       undo.push(() => store.close());
       return { host, engine, store };
-    }
-
-    interface Parts {
-      sealer: Sealer;
-      certificate: Certificate;
-      host: ReturnType<typeof createEmbeddedHost>;
-      engine: KeptEngine;
-      store: ControlStore;
-    }
-
-    async function assemble({ sealer, certificate, host, engine, store }: Parts): Promise<RunningServer> {
-      const bootstrap = { account, region, clusterId: newClusterId(randomBytes), now: now(), random: randomBytes };
-      const { defaultClusterId } = await bootstrapAccount(store, sealer, bootstrap);
-
-      const sessions = new Sessions();
-      const fleet = new Fleet({
-        host,
-        folderOf: (id) => join(dataDir, 'clusters', id),
-        durable,
-        log,
-        onMappingsChanged: (id) => void revocation.refresh(id),
-      });
-      const revocation = new Revocation(fleet, sessions, log);
-      undo.push(() => fleet.close());
-      // The first connection should not have to wait for it.
-      const awake = fleet.wake(defaultClusterId);
-
-      const sessionTokens = createSessionMaker({ sealer, random: randomBytes });
-      const keys = createKeyRing({ store, sealer, sessions: sessionTokens });
-      const authority = createAuthority({ store, account });
-      const keyUses = createKeyUses();
-
-      const iam = { store, sealer, account, now, random: randomBytes, keyUses };
-      const services = createServices({ iam, authority, sessions: sessionTokens, region });
-      const dispatch = createDispatch({
-        keys,
-        authority,
-        keyUses,
-        services,
-        region,
-        log,
-        now,
-        newRequestId: randomUUID,
-      });
-      const api = createApiServer({ dispatch, log });
-
-      await awake;
-      const aliases = [...options.clusterAlias, options.host];
-      const gateway: Gateway = {
-        keys,
-        authority,
-        region,
-        now,
-        clusters: createClusterDirectory({ store, fleet, account, region, defaultClusterId, aliases }),
-        sessions,
-        audit: createLogAudit(log),
-        dialect: options.dialect,
-        secureContext: () => certificate.secureContext,
-        loginTime: LOGIN_TIME,
-        newConnectionId: randomUUID,
-        refreshMappings: (id) => revocation.refresh(id),
-      };
-      const { host: address } = options;
-      const listener = await bind('--pg-port', address, options.pgPort, (at) => listen(at, gateway));
-      let grace = 0;
-      undo.push(() => listener.close(grace));
-      const { port: apiPort } = await bind('--api-port', address, options.apiPort, (at) => api.listen(at));
-      undo.push(() => api.close());
-
-      return {
-        pgPort: listener.port,
-        apiPort,
-        clusterId: defaultClusterId,
-        caFile: certificate.caFile,
-        runFolder,
-        rootCredentials: () => rootCredentials(store, sealer),
-        reloadCertificate: () => certificate.reload(),
-        failed: engine.failed.then((why) => `the control database cannot be started: ${why}`),
-        async stop(time) {
-          grace = time;
-          await takeDown();
-        },
-      };
     }
   } catch (error) {
     await takeDown();

@@ -1,9 +1,8 @@
-import type { Identity } from '../iam/identity.ts';
 import type { RefusalKind } from '../refused.ts';
 import type { Log } from './log.ts';
 
 /** Where an event happened. */
-interface ConnectionFacts {
+export interface ConnectionFacts {
   connectionId: string;
   sourceAddress: string;
   cluster?: string | undefined;
@@ -44,8 +43,4 @@ export function createLogAudit(log: Log): Audit {
       log[LEVELS[event]]({ event, ...rest, ...(error ? { err: error } : {}) }, event);
     },
   };
-}
-
-export function identityFacts(identity: Identity | undefined): Pick<ConnectionFacts, 'principal' | 'accessKeyId'> {
-  return identity ? { principal: identity.arn, accessKeyId: identity.accessKeyId } : {};
 }

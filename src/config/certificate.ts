@@ -1,11 +1,10 @@
-import type { SecureContext } from 'node:tls';
 import { ensureCertificates } from '../tls/authority.ts';
-import { createTlsSettings, loadOperatorCertificates } from '../tls/context.ts';
+import { createTlsSettings, loadOperatorCertificates, type TlsSettings } from '../tls/context.ts';
 import type { Options } from './options.ts';
 
 /** The certificate in use. */
 export interface Certificate {
-  readonly secureContext: SecureContext;
+  readonly tls: TlsSettings;
   /** What clients check it with; undefined: the authorities that their systems know. */
   readonly caFile: string | undefined;
   /** Reads the files again. Throws when they are of no use; what was in use stays in use then. */
@@ -18,15 +17,15 @@ export async function openCertificate(options: Options, folder: string, now: () 
     const { tlsCert, tlsKey } = options;
     if (tlsCert !== undefined && tlsKey !== undefined) {
       const pair = loadOperatorCertificates({ certFile: tlsCert, keyFile: tlsKey, caFile: options.tlsCa }, now());
-      return { secureContext: createTlsSettings(pair).secureContext, caFile: pair.caFile };
+      return { tls: createTlsSettings(pair), caFile: pair.caFile };
     }
     const made = await ensureCertificates({ folder, names: names(options), now });
-    return { secureContext: createTlsSettings(made).secureContext, caFile: made.caFile };
+    return { tls: createTlsSettings(made), caFile: made.caFile };
   };
   let current = await load();
   return {
-    get secureContext() {
-      return current.secureContext;
+    get tls() {
+      return current.tls;
     },
     get caFile() {
       return current.caFile;

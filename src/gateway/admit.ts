@@ -1,9 +1,9 @@
-import type { SecureContext, TLSSocket } from 'node:tls';
+import type { TLSSocket } from 'node:tls';
 import { Malformed } from '../pgwire/malformed.ts';
 import { decodeInitialPacket, type InitialPacket, initialPacketLength } from '../pgwire/startup.ts';
 import { Refused } from '../refused.ts';
 import type { ByteReader } from './byte-reader.ts';
-import { ALPN_PROTOCOL, type Client } from './client.ts';
+import type { Client, ServerTls } from './client.ts';
 
 /** A client on an encrypted stream that has said what it wants. */
 export interface Admitted {
@@ -30,14 +30,14 @@ const MAX_ENCRYPTION_REQUESTS = 2;
  * From the first byte to a startup packet on an encrypted stream. A cancel request is taken in the clear too, as
  * PostgreSQL does: libpq before 17 sends it so, and it proves itself by its key. Throws Refused and ConnectionEnded.
  */
-export async function admit(client: Client, secureContext: SecureContext): Promise<Admitted | CancelAsked> {
+export async function admit(client: Client, tls: ServerTls): Promise<Admitted | CancelAsked> {
   for (let asked = 1; ; asked++) {
     const { reader } = client;
     const first = await reader.read(1);
     if (first[0] === TLS_HANDSHAKE && asked === 1) {
       reader.unread(first);
-      const stream = await client.secure(secureContext);
-      if (stream.alpnProtocol !== ALPN_PROTOCOL) {
+      const stream = await client.secure(tls);
+      if (!tls.ALPNProtocols.includes(stream.alpnProtocol || '')) {
         throw protocolViolation('received direct SSL connection request without ALPN protocol negotiation extension');
       }
       return await readStartup(client, stream);
@@ -50,7 +50,7 @@ export async function admit(client: Client, secureContext: SecureContext): Promi
     if (reader.buffered > 0) throw protocolViolation(`received unencrypted data after ${NAMES[packet.kind]}`);
     if (packet.kind === 'ssl-request') {
       client.stream.write('S');
-      return await readStartup(client, await client.secure(secureContext));
+      return await readStartup(client, await client.secure(tls));
     }
     client.stream.write('N');
   }

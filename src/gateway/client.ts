@@ -2,13 +2,16 @@ import type { Socket } from 'node:net';
 import { type SecureContext, TLSSocket } from 'node:tls';
 import { ByteReader, ConnectionEnded } from './byte-reader.ts';
 
-/** The name that PostgreSQL registered for application-layer protocol negotiation. */
-export const ALPN_PROTOCOL = 'postgresql';
+/** The server's side of TLS. */
+export interface ServerTls {
+  secureContext: SecureContext;
+  /** What a client may name; it must, where it begins TLS without asking. */
+  ALPNProtocols: string[];
+}
 
 /** One client's stream, in the clear first and encrypted later, and the reader that takes exact bytes from it. */
 export class Client {
   readonly remoteAddress: string;
-  readonly remotePort: number;
   /** The address of ours that the client connected to. */
   readonly localAddress: string;
   #stream: Socket;
@@ -16,9 +19,8 @@ export class Client {
   #failure: Error | undefined;
 
   constructor(socket: Socket) {
-    this.remoteAddress = socket.remoteAddress ?? '';
-    this.remotePort = socket.remotePort ?? 0;
-    this.localAddress = socket.localAddress ?? '';
+    this.remoteAddress = plainAddress(socket.remoteAddress);
+    this.localAddress = plainAddress(socket.localAddress);
     this.#stream = socket;
     this.#reader = new ByteReader(socket);
     socket.on('error', () => undefined);
@@ -40,9 +42,9 @@ export class Client {
   }
 
   /** Does the server's side of the TLS handshake. Throws ConnectionEnded when it fails. */
-  async secure(secureContext: SecureContext): Promise<TLSSocket> {
+  async secure(tls: ServerTls): Promise<TLSSocket> {
     this.#reader.release();
-    const stream = new TLSSocket(this.#stream, { isServer: true, secureContext, ALPNProtocols: [ALPN_PROTOCOL] });
+    const stream = new TLSSocket(this.#stream, { isServer: true, ...tls });
     stream.on('error', () => undefined);
     this.#stream = stream;
     this.#reader = new ByteReader(stream);
@@ -64,4 +66,9 @@ export class Client {
     this.#reader.fail(error);
     if (this.#stream instanceof TLSSocket && !this.#stream.getProtocol()) this.#stream.destroy();
   }
+}
+
+/** An IPv4 client of a listener for both families has an IPv4-mapped address (RFC 4291 §2.5.5.2). */
+function plainAddress(address: string | undefined): string {
+  return (address ?? '').replace(/^::ffff:/, '');
 }

@@ -1,7 +1,6 @@
 import type { Socket } from 'node:net';
-import { identityFacts } from '../audit/events.ts';
+import type { ConnectionFacts } from '../audit/events.ts';
 import type { Cluster } from '../clusters/cluster.ts';
-import type { Identity } from '../iam/identity.ts';
 import { Refused } from '../refused.ts';
 import { ADMIN_ROLE } from '../roles/catalog-sql.ts';
 import { type Admitted, admit, type CancelAsked } from './admit.ts';
@@ -25,18 +24,9 @@ export interface Connection {
   ended: Promise<void>;
 }
 
-interface Facts {
-  connectionId: string;
-  sourceAddress: string;
-  cluster?: string | undefined;
-  role?: string | undefined;
-  accessKeyId?: string | undefined;
-  principal?: string | undefined;
-}
-
 export function openConnection(socket: Socket, gateway: Gateway): Connection {
   const client = new Client(socket);
-  const facts: Facts = { connectionId: gateway.newConnectionId(), sourceAddress: client.remoteAddress };
+  const facts: ConnectionFacts = { connectionId: gateway.newConnectionId(), sourceAddress: client.remoteAddress };
   let relay: Relay | undefined;
   const ended = run(client, gateway, facts, (opened) => {
     relay = opened;
@@ -55,14 +45,19 @@ export function openConnection(socket: Socket, gateway: Gateway): Connection {
   };
 }
 
-async function run(client: Client, gateway: Gateway, facts: Facts, serving: (relay: Relay) => void): Promise<void> {
+async function run(
+  client: Client,
+  gateway: Gateway,
+  facts: ConnectionFacts,
+  serving: (relay: Relay) => void,
+): Promise<void> {
   const { audit } = gateway;
   const began = performance.now();
   const deadline = setTimeout(() => {
     client.fail(new Refused('login-timeout', { detail: `not logged in after ${gateway.loginTime} ms` }));
   }, gateway.loginTime);
   try {
-    const admitted = await admit(client, gateway.secureContext());
+    const admitted = await admit(client, gateway.tls());
     if (admitted.kind === 'cancel') {
       await cancel(admitted, gateway, facts);
       sayAndEnd(client.stream, undefined);
@@ -72,8 +67,9 @@ async function run(client: Client, gateway: Gateway, facts: Facts, serving: (rel
     facts.role = request.user;
     const cluster = resolve(admitted, request, client, gateway);
     facts.cluster = cluster.id;
-    client.stream.write(versionAnswer(admitted.minor, request.unknownProtocolOptions));
-    const permitted = await login(client, request, cluster, gateway, (seen) => remember(facts, seen));
+    const answer = versionAnswer(admitted.minor, request.unknownProtocolOptions);
+    if (answer) client.stream.write(answer);
+    const permitted = await login(client, request, cluster, gateway, (seen) => Object.assign(facts, seen));
     const opened = { client, permitted, minor: admitted.minor, request, cluster };
     const end = await serve(opened, gateway, facts.connectionId, (relay) => {
       clearTimeout(deadline);
@@ -81,6 +77,7 @@ async function run(client: Client, gateway: Gateway, facts: Facts, serving: (rel
       const policy = permitted.decision.because;
       audit.record({ event: 'login.accepted', ...facts, policy, durationMs: performance.now() - began });
     });
+    if (end.reason === 'failed') audit.record({ event: 'connection.failed', ...facts, error: end.error });
     audit.record({ event: 'session.ended', ...facts, ...describeEnd(end), durationMs: performance.now() - began });
   } catch (error) {
     if (error instanceof Refused) {
@@ -99,11 +96,7 @@ async function run(client: Client, gateway: Gateway, facts: Facts, serving: (rel
   }
 }
 
-function remember(facts: Facts, seen: { accessKeyId?: string; identity?: Identity }): void {
-  Object.assign(facts, seen.accessKeyId ? { accessKeyId: seen.accessKeyId } : {}, identityFacts(seen.identity));
-}
-
-async function cancel(asked: CancelAsked, { sessions, audit }: Gateway, facts: Facts): Promise<void> {
+async function cancel(asked: CancelAsked, { sessions, audit }: Gateway, facts: ConnectionFacts): Promise<void> {
   const session = sessions.findByCancelKey(asked);
   audit.record({ event: 'session.cancel', ...facts, found: session !== undefined });
   await session?.cancel();
@@ -113,7 +106,7 @@ function resolve(admitted: Admitted, request: SessionRequest, client: Client, { 
   return clusters.resolve({
     serverName: admitted.serverName,
     clusterId: request.clusterId,
-    localAddress: client.localAddress.replace(/^::ffff:/, ''),
+    localAddress: client.localAddress,
   });
 }
 
@@ -143,6 +136,7 @@ async function serve(
     engine: engineSession.socket,
     dialect: gateway.dialect,
     role: permitted.role,
+    connectionId,
     mappingsCommitted: () => gateway.refreshMappings(cluster.id),
   });
   const session: Session = {

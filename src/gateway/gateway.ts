@@ -1,6 +1,6 @@
-import type { SecureContext } from 'node:tls';
 import type { Audit } from '../audit/events.ts';
 import type { ClusterDirectory } from '../clusters/cluster.ts';
+import type { ServerTls } from './client.ts';
 import type { LoginDependencies } from './login.ts';
 import type { Sessions } from './sessions.ts';
 import type { Dialect } from './settings.ts';
@@ -12,7 +12,7 @@ export interface Gateway extends LoginDependencies {
   audit: Audit;
   dialect: Dialect;
   /** The certificate in use now: asked anew for every connection, since it can be reloaded. */
-  secureContext: () => SecureContext;
+  tls: () => ServerTls;
   /** From the first byte to ReadyForQuery, in ms. */
   loginTime: number;
   /** Random and unique, for the log and for the operator. */

@@ -12,10 +12,10 @@ export function cancelKeyLength(minor: number): number {
 
 /**
  * NegotiateProtocolVersion, where the client asked for more than there is: a newer minor version or options that nobody
- * knows. It must come before the authentication request. Empty when there is nothing to say.
+ * knows. It must come before the authentication request. Undefined when there is nothing to say.
  */
-export function versionAnswer(minor: number, unknownOptions: readonly string[]): Buffer {
-  if (minor <= NEWEST_MINOR && unknownOptions.length === 0) return Buffer.alloc(0);
+export function versionAnswer(minor: number, unknownOptions: readonly string[]): Buffer | undefined {
+  if (minor <= NEWEST_MINOR && unknownOptions.length === 0) return undefined;
   return negotiateProtocolVersion(Math.min(minor, NEWEST_MINOR), unknownOptions);
 }
 

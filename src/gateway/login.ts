@@ -1,3 +1,4 @@
+import type { ConnectionFacts } from '../audit/events.ts';
 import type { AwakeCluster, Cluster } from '../clusters/cluster.ts';
 import type { AccessRequest, Authority, Decision, Identity, KeyRing } from '../iam/identity.ts';
 import { denialText } from '../iam/policy/denial.ts';
@@ -65,7 +66,7 @@ export async function login(
   request: SessionRequest,
   cluster: Cluster,
   { keys, authority, region, now }: LoginDependencies,
-  seen: (facts: { accessKeyId?: string; identity?: Identity }) => void,
+  seen: (facts: Pick<ConnectionFacts, 'accessKeyId' | 'principal'>) => void,
 ): Promise<Permitted> {
   const claim = parseToken(await askForPassword(client));
   seen({ accessKeyId: claim.accessKeyId });
@@ -74,7 +75,7 @@ export async function login(
     throw new Refused('wrong-action', { hint: text, detail: text });
   }
   const signed = proveSignature(claim, cluster, keys, { now: now(), region });
-  seen({ identity: signed.identity });
+  seen({ principal: signed.identity.arn });
   const decision = decide(signed, cluster, client, authority, now());
   const awake = await cluster.wake();
   const roleOid = await checkRole(signed.identity, request.user, awake);
@@ -144,7 +145,7 @@ function decide(
     action: `dsql:${claim.action}`,
     resource: cluster.arn,
     context: {
-      'aws:sourceip': [client.remoteAddress.replace(/^::ffff:/, '')],
+      'aws:sourceip': [client.remoteAddress],
       'aws:securetransport': ['true'],
       'aws:currenttime': [now.toISOString()],
       'aws:epochtime': [String(Math.floor(now.getTime() / 1000))],

@@ -1,31 +1,25 @@
 import type { Socket } from 'node:net';
-import { decodeFields, encodeFields } from '../pgwire/fields.ts';
 import { type FrameRule, FrameScanner, PASS, READ, type Verdict } from '../pgwire/frame-scanner.ts';
 import { Malformed } from '../pgwire/malformed.ts';
-import {
-  commandComplete,
-  type ErrorFields,
-  errorResponse,
-  message,
-  type TransactionStatus,
-} from '../pgwire/messages.ts';
+import { type ErrorFields, errorResponse, type TransactionStatus } from '../pgwire/messages.ts';
 import type { Refused } from '../refused.ts';
-import { MAPPING_PROCEDURES, TAG_NOTICE } from '../roles/catalog-sql.ts';
-import { refusalFields } from './refuse.ts';
+import { internalErrorFields, refusalFields } from './refuse.ts';
 import type { Dialect } from './settings.ts';
-import { originalPosition, type Translation, type TranslationOptions, translate } from './translate.ts';
+import { Statements } from './statements.ts';
 
 /** How a session came to its end. */
 export type SessionEnd =
   | { reason: 'client-terminated' | 'client-disconnected' | 'engine-closed' }
   | { reason: 'ended'; why: Refused }
-  | { reason: 'protocol-violation'; detail: string };
+  | { reason: 'protocol-violation'; detail: string }
+  | { reason: 'failed'; error: Error };
 
 export interface RelayOptions {
   client: Socket;
   engine: Socket;
   dialect: Dialect;
   role: string;
+  connectionId: string;
   /** Called before the client learns that a transaction with AWS IAM statements has ended; the answer waits for it. */
   mappingsCommitted: () => Promise<void>;
 }
@@ -54,13 +48,6 @@ for (const type of '123ADGHIKTVWcdnst') ENGINE_RULES.set(type, { treatment: PASS
 for (const type of 'CENSZ') ENGINE_RULES.set(type, { treatment: READ, maxLength: 0x7fffffff });
 
 const CODE = { Q: 0x51, P: 0x50, S: 0x53, X: 0x58, C: 0x43, E: 0x45, N: 0x4e, Z: 0x5a } as const;
-const NOTHING = Buffer.alloc(0);
-const TAG_FIELD = Buffer.from(`\0C${TAG_NOTICE}\0`, 'latin1');
-const OWN_ROUTINES = Object.values(MAPPING_PROCEDURES).map((name) => `PL/pgSQL function ${name}(`);
-const REFUSAL = 'postern_refusal_';
-const REFUSAL_ERROR = /^column "postern_refusal_(\d+)" does not exist$/;
-/** Refusals that a client may have in flight before the oldest is forgotten (it then sees the engine's own error). */
-const MAX_REFUSALS = 1_000;
 
 /**
  * Between a client and its session in the engine: bytes go on as they come, whole chunks at a time, each side waiting
@@ -72,6 +59,8 @@ export class Relay {
   readonly #engine: Socket;
   readonly #fromClient: FrameScanner;
   readonly #fromEngine: FrameScanner;
+  readonly #statements: Statements;
+  readonly #connectionId: string;
   readonly #mappingsCommitted: () => Promise<void>;
   #finish!: (end: SessionEnd) => void;
   #over = false;
@@ -81,16 +70,14 @@ export class Relay {
   /** Whether the client has sent anything since the engine last was ready. */
   #asked = false;
   #ending: Refused | undefined;
-  readonly #session: TranslationOptions;
+  /** Once the session must end: a message was forwarded whose ReadyForQuery has not come. */
+  #awaitsReady = false;
+  /** Once the session must end: its last transaction is over. */
+  #sealed = false;
 
-  #nextTag: string | undefined;
-  #mappingsChanged = false;
-  #refusals = new Map<number, ErrorFields>();
-  #refusalCount = 0;
-  #translated: { original: string; translation: Translation } | undefined;
-
-  constructor({ client, engine, dialect, role, mappingsCommitted }: RelayOptions) {
-    this.#session = { role, standardConformingStrings: true };
+  constructor({ client, engine, dialect, role, connectionId, mappingsCommitted }: RelayOptions) {
+    this.#statements = new Statements(role);
+    this.#connectionId = connectionId;
     this.#client = client;
     this.#engine = engine;
     this.#mappingsCommitted = mappingsCommitted;
@@ -127,7 +114,8 @@ export class Relay {
     client.on('end', () => engine.end());
     client.on('error', () => undefined);
     engine.on('error', () => undefined);
-    engine.on('close', () => this.#onEngineClose());
+    // PostgreSQL says good-bye itself, unless it was killed; after Terminate nobody waits for one.
+    engine.on('close', () => this.#endWith({ reason: 'engine-closed' }, undefined));
     client.write(greeting);
     engine.resume();
     client.resume();
@@ -155,25 +143,22 @@ export class Relay {
       return;
     }
     this.#asked = true;
-    try {
-      this.#fromClient.push(chunk);
-    } catch (error) {
-      this.#violation(error);
-    }
+    this.#guarded(() => this.#fromClient.push(chunk), 'client');
   }
 
   #onEngineData(chunk: Buffer): void {
     if (this.#over) return;
-    // Nothing is asked, a transaction must not begin, and still the engine speaks: it is at work for a message that the
-    // client had sent ahead.
-    if (this.#ending && this.#sealed) {
-      this.end(this.#ending);
-      return;
-    }
-    this.#fromEngine.push(chunk);
+    this.#guarded(() => this.#fromEngine.push(chunk), 'engine');
+    this.#endIfDropped();
   }
 
-  #sealed = false;
+  /**
+   * The last transaction is over, and still the engine speaks: it is at work for a message that the client had sent
+   * ahead, whose answer the client will not get.
+   */
+  #endIfDropped(): void {
+    if (this.#ending && this.#fromEngine.dropped) this.end(this.#ending);
+  }
 
   #readClient(type: number, frame: Buffer): Verdict {
     // From the moment it must end a session gets one answer at a time, so that no transaction begins unseen.
@@ -186,9 +171,9 @@ export class Relay {
     }
     switch (type) {
       case CODE.Q:
-        return this.#readQuery(frame, 5);
+        return this.#statements.query(frame);
       case CODE.P:
-        return this.#readQuery(frame, frame.indexOf(0, 5) + 1);
+        return this.#statements.parse(frame);
       case CODE.X:
         this.#terminated = true;
         return undefined;
@@ -197,62 +182,24 @@ export class Relay {
     }
   }
 
-  #awaitsReady = false;
-
-  /** The query text of Query and Parse is a string that begins at `start`. */
-  #readQuery(frame: Buffer, start: number): Verdict {
-    const end = frame.indexOf(0, start);
-    // A message without its terminators is PostgreSQL's to refuse.
-    if (start < 5 || end < 0) return undefined;
-    const original = frame.toString('latin1', start, end);
-    const translation = translate(original, this.#session, (error) => this.#refuse(error));
-    if (frame[0] === CODE.Q) this.#translated = translation && { original, translation };
-    if (!translation) return undefined;
-    const text = Buffer.from(translation.sql, 'latin1');
-    return message(String.fromCharCode(frame[0] as number), frame.subarray(5, start), text, frame.subarray(end));
-  }
-
-  /**
-   * A statement that is refused goes to the engine as one that must fail, and its error is exchanged: so the refusal
-   * comes in order, aborts the transaction, and gives way to `current transaction is aborted`, as PostgreSQL's own do.
-   */
-  #refuse(error: ErrorFields): string {
-    const number = ++this.#refusalCount;
-    this.#refusals.set(number, error);
-    if (this.#refusals.size > MAX_REFUSALS) this.#refusals.delete(this.#refusals.keys().next().value as number);
-    return `SELECT ${REFUSAL}${number}`;
-  }
-
   #readEngine(type: number, frame: Buffer): Verdict {
     switch (type) {
       case CODE.Z:
         return this.#readReady(frame);
-      case CODE.C: {
-        const tag = this.#nextTag;
-        if (tag === undefined) return undefined;
-        this.#nextTag = undefined;
-        return commandComplete(tag);
-      }
+      case CODE.C:
+        return this.#statements.commandComplete();
       case CODE.E:
-        this.#nextTag = undefined;
-        return this.#readError(frame);
+        return this.#statements.errorResponse(frame);
       case CODE.N:
-        if (!frame.includes(TAG_FIELD)) return undefined;
-        this.#nextTag = decodeFields(frame.subarray(5)).get('M');
-        this.#mappingsChanged = true;
-        return NOTHING;
+        return this.#statements.noticeResponse(frame);
       default:
-        if (frame.toString('latin1', 5, 32) === 'standard_conforming_strings') {
-          this.#session.standardConformingStrings = frame.toString('latin1', 33, 35) === 'on';
-        }
-        return undefined;
+        return this.#statements.parameterStatus(frame);
     }
   }
 
   #readReady(frame: Buffer): Verdict {
     const status = String.fromCharCode(frame[5] as number) as TransactionStatus;
-    if (this.#mappingsChanged && status === 'I') {
-      this.#mappingsChanged = false;
+    if (status === 'I' && this.#statements.takeMappingsChanged()) {
       this.#engine.pause();
       this.#mappingsCommitted().then(
         () => this.#goOn(),
@@ -263,7 +210,7 @@ export class Relay {
     this.#status = status;
     this.#asked = false;
     this.#awaitsReady = false;
-    this.#translated = undefined;
+    this.#statements.readyForQuery();
     if (this.#ending) {
       if (status === 'I') {
         this.#sealed = true;
@@ -276,7 +223,8 @@ export class Relay {
 
   #goOn(): void {
     if (this.#over) return;
-    this.#fromEngine.resume();
+    this.#guarded(() => this.#fromEngine.resume(), 'engine');
+    this.#endIfDropped();
     this.#engine.resume();
   }
 
@@ -288,52 +236,23 @@ export class Relay {
       return;
     }
     this.#asked = true;
-    try {
-      this.#fromClient.resume();
-    } catch (error) {
-      this.#violation(error);
-    }
+    this.#guarded(() => this.#fromClient.resume(), 'client');
     if (!this.#fromClient.held) this.#client.resume();
   }
 
-  #readError(frame: Buffer): Verdict {
-    const fields = decodeFields(frame.subarray(5));
-    const refused = REFUSAL_ERROR.exec(fields.get('M') ?? '');
-    if (refused) {
-      const number = Number(refused[1]);
-      const error = this.#refusals.get(number);
-      this.#refusals.delete(number);
-      return error && errorResponse(error);
+  /** What goes wrong in one session, a bug of ours included, ends that session and no other. */
+  #guarded(work: () => void, speaker: 'client' | 'engine'): void {
+    try {
+      work();
+    } catch (error) {
+      if (speaker === 'client' && error instanceof Malformed) {
+        const { message } = error;
+        const fields: ErrorFields = { severity: 'FATAL', code: '08P01', message };
+        this.#endWith({ reason: 'protocol-violation', detail: message }, fields);
+      } else {
+        this.#endWith({ reason: 'failed', error: error as Error }, internalErrorFields(this.#connectionId));
+      }
     }
-    const context = fields.get('W') ?? '';
-    if (OWN_ROUTINES.some((name) => context.includes(name))) {
-      // The client said AWS IAM …, and need not see what became of it.
-      for (const field of 'WFLRpq') fields.delete(field);
-      return encodeFields('E', fields);
-    }
-    const position = fields.get('P');
-    if (this.#translated && position !== undefined) {
-      const { original, translation } = this.#translated;
-      fields.set('P', String(originalPosition(Number(position), original, translation)));
-      return encodeFields('E', fields);
-    }
-    return undefined;
-  }
-
-  #violation(error: unknown): void {
-    if (!(error instanceof Malformed)) throw error;
-    this.#endWith(
-      { reason: 'protocol-violation', detail: error.message },
-      { severity: 'FATAL', code: '08P01', message: error.message },
-    );
-  }
-
-  #onEngineClose(): void {
-    this.#endWith(
-      { reason: 'engine-closed' },
-      // PostgreSQL says good-bye itself, unless it was killed; after Terminate nobody waits for one.
-      undefined,
-    );
   }
 
   #endWith(end: SessionEnd, fields: ErrorFields | undefined): void {

@@ -3,6 +3,12 @@ import type { Fleet } from '../clusters/fleet.ts';
 import { Refused } from '../refused.ts';
 import type { Session, Sessions } from './sessions.ts';
 
+interface Reading {
+  current: Promise<void>;
+  /** The one that begins when the current one is over; all who ask meanwhile wait for it. */
+  next: Promise<void> | undefined;
+}
+
 /**
  * Keeps open sessions in line with the mappings: after AWS IAM REVOKE a session of that mapping may end its transaction
  * and begin no other. Notices that come while the mappings are being read lead to one more reading, not to many.
@@ -11,7 +17,7 @@ export class Revocation {
   readonly #fleet: Fleet;
   readonly #sessions: Sessions;
   readonly #log: Log;
-  readonly #running = new Map<string, { current: Promise<void>; next: Promise<void> | undefined }>();
+  readonly #running = new Map<string, Reading>();
 
   constructor(fleet: Fleet, sessions: Sessions, log: Log) {
     this.#fleet = fleet;
@@ -25,24 +31,19 @@ export class Revocation {
    */
   refresh(clusterId: string): Promise<void> {
     const running = this.#running.get(clusterId);
-    if (!running) {
-      const current = this.#read(clusterId);
-      this.#running.set(clusterId, { current, next: undefined });
-      current.finally(() => {
-        if (this.#running.get(clusterId)?.current === current) this.#running.delete(clusterId);
-      });
-      return current;
-    }
+    if (!running) return this.#begin(clusterId);
     // The reading in progress may have begun before the change that this call is about.
-    running.next ??= running.current.then(() => {
-      const next = this.#read(clusterId);
-      const entry = { current: next, next: undefined };
-      this.#running.set(clusterId, entry);
-      return next.finally(() => {
-        if (this.#running.get(clusterId) === entry && !entry.next) this.#running.delete(clusterId);
-      });
-    });
+    running.next ??= running.current.then(() => this.#begin(clusterId));
     return running.next;
+  }
+
+  #begin(clusterId: string): Promise<void> {
+    const reading: Reading = { current: this.#read(clusterId), next: undefined };
+    this.#running.set(clusterId, reading);
+    reading.current.then(() => {
+      if (!reading.next) this.#running.delete(clusterId);
+    });
+    return reading.current;
   }
 
   async #read(clusterId: string): Promise<void> {

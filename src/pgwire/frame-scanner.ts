@@ -44,6 +44,8 @@ export class FrameScanner {
   #needed = 0;
   #state: 'open' | 'held' | 'stopped' = 'open';
 
+  #dropped = false;
+
   constructor(rules: ReadonlyMap<string, FrameRule>, sink: FrameSink) {
     this.#sink = sink;
     for (const [type, rule] of rules) {
@@ -62,8 +64,16 @@ export class FrameScanner {
     return this.#skip === 0 && this.#collected === 0;
   }
 
+  /** Whether bytes came after the message at which it was stopped. */
+  get dropped(): boolean {
+    return this.#dropped;
+  }
+
   push(chunk: Buffer): void {
-    if (this.#state === 'stopped') return;
+    if (this.#state === 'stopped') {
+      this.#dropped = true;
+      return;
+    }
     if (this.#state === 'held' || this.#collected > 0) {
       this.#parts.push(chunk);
       this.#collected += chunk.length;
@@ -136,6 +146,7 @@ export class FrameScanner {
       at = next;
       if (this.#stopped()) {
         if (at > run) this.#sink.forward(chunk.subarray(run, at));
+        this.#dropped = at < end;
         return;
       }
     }

@@ -1,6 +1,7 @@
 import pg from 'pg';
 import type { Engine } from '../engine/port.ts';
 import { Refused } from '../refused.ts';
+import { socketClientConfig } from '../state/socket-client.ts';
 import { ADMIN_INVARIANTS_SQL, CATALOG_SQL, CATALOG_VERSION, MAPPING_CHANNEL } from './catalog-sql.ts';
 
 /** What a login needs to know about a database role. */
@@ -46,13 +47,8 @@ export async function openRoleCatalog(
   events: { onChange: () => void; onLost: (reason: string) => void },
 ): Promise<RoleCatalog> {
   const client = new pg.Client({
-    host: engine.socketPath.replace(/\/\.s\.PGSQL\.\d+$/, ''),
-    port: Number(/\.(\d+)$/.exec(engine.socketPath)?.[1] ?? 5432),
-    user: engine.superuser,
-    database: 'postgres',
+    ...socketClientConfig({ socketPath: engine.socketPath, user: engine.superuser, database: 'postgres' }),
     application_name: 'postern',
-    // Left out, it would be PGSSLMODE of whoever started us.
-    ssl: false,
     options: '-c search_path=pg_catalog -c statement_timeout=30000',
   });
   let closed = false;

@@ -1,5 +1,5 @@
-import { basename, dirname } from 'node:path';
 import pg from 'pg';
+import { socketClientConfig } from './socket-client.ts';
 
 /** How the control database is reached: the socket of an embedded server, or any PostgreSQL by its URL. */
 export type ControlConnection = { socketPath: string; user: string; database: string } | { url: string };
@@ -26,32 +26,12 @@ export async function connectControl(connection: ControlConnection): Promise<pg.
     options: '-c search_path=pg_catalog',
   };
   const client = new pg.Client(
-    'url' in connection ? { ...shared, connectionString: connection.url } : local(connection, shared),
+    'url' in connection
+      ? { ...shared, connectionString: connection.url }
+      : { ...shared, ...socketClientConfig(connection) },
   );
   // An error outside a query would else end the process; whoever uses the client learns of it by 'end'.
   client.on('error', () => undefined);
   await client.connect();
   return client;
-}
-
-function local(
-  connection: { socketPath: string; user: string; database: string },
-  shared: pg.ClientConfig,
-): pg.ClientConfig {
-  const port = /^\.s\.PGSQL\.(\d{1,5})$/.exec(basename(connection.socketPath))?.[1];
-  if (port === undefined) throw new Error(`${connection.socketPath} is not the path of a PostgreSQL socket`);
-  return {
-    ...shared,
-    host: dirname(connection.socketPath),
-    port: Number(port),
-    user: connection.user,
-    database: connection.database,
-    // Everything named, so that the PG… environment, which is for the clusters' clients, says nothing here.
-    ssl: false,
-    sslnegotiation: 'postgres' as const,
-    client_encoding: 'UTF8',
-    password: (): string => {
-      throw new Error('the control database asked for a password');
-    },
-  };
 }

@@ -1,6 +1,6 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { DSQLClient } from '@aws-sdk/client-dsql';
-import { IAMClient } from '@aws-sdk/client-iam';
+import { CreateAccessKeyCommand, CreateUserCommand, IAMClient, PutUserPolicyCommand } from '@aws-sdk/client-iam';
 import { STSClient } from '@aws-sdk/client-sts';
 import type { Log } from '../../src/audit/log.ts';
 import { createDispatch } from '../../src/http/dispatch.ts';
@@ -113,4 +113,14 @@ export function trust(principal: unknown, effect: 'Allow' | 'Deny' = 'Allow'): s
     Version: '2012-10-17',
     Statement: [{ Effect: effect, Principal: principal, Action: 'sts:AssumeRole' }],
   });
+}
+
+/** A user with an access key, and with one inline policy where one is given. */
+export async function makeUserWithKey(root: IAMClient, UserName: string, policy?: string): Promise<Credentials> {
+  await root.send(new CreateUserCommand({ UserName }));
+  if (policy) {
+    await root.send(new PutUserPolicyCommand({ UserName, PolicyName: 'p', PolicyDocument: policy }));
+  }
+  const { AccessKey } = await root.send(new CreateAccessKeyCommand({ UserName }));
+  return { accessKeyId: AccessKey!.AccessKeyId!, secretAccessKey: AccessKey!.SecretAccessKey! };
 }

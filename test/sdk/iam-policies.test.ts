@@ -1,6 +1,6 @@
 import * as iam from '@aws-sdk/client-iam';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { ACCOUNT, type ApiUnderTest, allow, type Credentials, refusal, startApi } from './api-under-test.ts';
+import { ACCOUNT, type ApiUnderTest, allow, makeUserWithKey, refusal, startApi } from './api-under-test.ts';
 
 let api: ApiUnderTest;
 let root: iam.IAMClient;
@@ -11,14 +11,7 @@ beforeAll(async () => {
 });
 afterAll(() => api.close());
 
-async function makeUser(UserName: string, policy?: string): Promise<Credentials> {
-  await root.send(new iam.CreateUserCommand({ UserName }));
-  if (policy) {
-    await root.send(new iam.PutUserPolicyCommand({ UserName, PolicyName: 'p', PolicyDocument: policy }));
-  }
-  const { AccessKey } = await root.send(new iam.CreateAccessKeyCommand({ UserName }));
-  return { accessKeyId: AccessKey!.AccessKeyId!, secretAccessKey: AccessKey!.SecretAccessKey! };
-}
+const makeUser = (name: string, policy?: string) => makeUserWithKey(root, name, policy);
 
 describe('inline policies', () => {
   const document = '{ "Statement": {"Effect":"Allow", "Action":"s3:Get*", "Resource":"arn:aws:s3:::a b/(x)!*"} }';

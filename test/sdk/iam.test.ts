@@ -1,7 +1,7 @@
 import * as iam from '@aws-sdk/client-iam';
 import { GetCallerIdentityCommand } from '@aws-sdk/client-sts';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { ACCOUNT, type ApiUnderTest, allow, type Credentials, refusal, startApi } from './api-under-test.ts';
+import { ACCOUNT, type ApiUnderTest, allow, makeUserWithKey, refusal, startApi } from './api-under-test.ts';
 
 let api: ApiUnderTest;
 let root: iam.IAMClient;
@@ -12,14 +12,7 @@ beforeAll(async () => {
 });
 afterAll(() => api.close());
 
-async function makeUser(UserName: string, policy?: string): Promise<Credentials> {
-  await root.send(new iam.CreateUserCommand({ UserName }));
-  if (policy) {
-    await root.send(new iam.PutUserPolicyCommand({ UserName, PolicyName: 'p', PolicyDocument: policy }));
-  }
-  const { AccessKey } = await root.send(new iam.CreateAccessKeyCommand({ UserName }));
-  return { accessKeyId: AccessKey!.AccessKeyId!, secretAccessKey: AccessKey!.SecretAccessKey! };
-}
+const makeUser = (name: string, policy?: string) => makeUserWithKey(root, name, policy);
 
 describe('users', () => {
   it('creates, reads, lists, renames and deletes a user', async () => {

@@ -1,7 +1,16 @@
 import * as iam from '@aws-sdk/client-iam';
 import { AssumeRoleCommand, GetAccessKeyInfoCommand, GetCallerIdentityCommand } from '@aws-sdk/client-sts';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { ACCOUNT, type ApiUnderTest, allow, type Credentials, refusal, startApi, trust } from './api-under-test.ts';
+import {
+  ACCOUNT,
+  type ApiUnderTest,
+  allow,
+  type Credentials,
+  makeUserWithKey,
+  refusal,
+  startApi,
+  trust,
+} from './api-under-test.ts';
 
 let api: ApiUnderTest;
 let root: iam.IAMClient;
@@ -17,11 +26,7 @@ beforeAll(async () => {
 });
 afterAll(() => api.close());
 
-async function makeUser(UserName: string): Promise<Credentials> {
-  await root.send(new iam.CreateUserCommand({ UserName }));
-  const { AccessKey } = await root.send(new iam.CreateAccessKeyCommand({ UserName }));
-  return { accessKeyId: AccessKey!.AccessKeyId!, secretAccessKey: AccessKey!.SecretAccessKey! };
-}
+const makeUser = (name: string) => makeUserWithKey(root, name);
 
 async function makeRole(RoleName: string, principal: unknown, more: Partial<iam.CreateRoleCommandInput> = {}) {
   const AssumeRolePolicyDocument = trust(principal);

@@ -1,0 +1,122 @@
+import { decodeFields, encodeFields } from '../pgwire/fields.ts';
+import type { Verdict } from '../pgwire/frame-scanner.ts';
+import { commandComplete, type ErrorFields, errorResponse, message } from '../pgwire/messages.ts';
+import { MAPPING_PROCEDURES, TAG_NOTICE } from '../roles/catalog-sql.ts';
+import { originalPosition, type Translation, type TranslationOptions, translate } from './translate.ts';
+
+const NOTHING = Buffer.alloc(0);
+const TAG_FIELD = Buffer.from(`\0C${TAG_NOTICE}\0`, 'latin1');
+const OWN_ROUTINES = Object.values(MAPPING_PROCEDURES).map((name) => `PL/pgSQL function ${name}(`);
+const REFUSAL = 'postern_refusal_';
+const REFUSAL_ERROR = /^column "postern_refusal_(\d+)" does not exist$/;
+/** Refusals that a client may have in flight before the oldest is forgotten (it then sees the engine's own error). */
+const MAX_REFUSALS = 1_000;
+const QUERY = 0x51;
+
+/**
+ * Exchanges a session's statements for what the engine knows, and the engine's answers for what the client expects. The
+ * methods take one whole message each and answer as the reader of a frame scanner does.
+ */
+export class Statements {
+  readonly #session: TranslationOptions;
+  /** The command tag that takes the place of the next one. */
+  #nextTag: string | undefined;
+  #mappingsChanged = false;
+  readonly #refusals = new Map<number, ErrorFields>();
+  #refusalCount = 0;
+  /** Of the simple query that is being answered. */
+  #translated: { original: string; translation: Translation } | undefined;
+
+  constructor(role: string) {
+    this.#session = { role, standardConformingStrings: true };
+  }
+
+  /** Whether an AWS IAM statement has run since this was asked last. */
+  takeMappingsChanged(): boolean {
+    const changed = this.#mappingsChanged;
+    this.#mappingsChanged = false;
+    return changed;
+  }
+
+  query(frame: Buffer): Verdict {
+    return this.#readText(frame, 5);
+  }
+
+  parse(frame: Buffer): Verdict {
+    return this.#readText(frame, frame.indexOf(0, 5) + 1);
+  }
+
+  /** The query text of Query and Parse is a string that begins at `start`. */
+  #readText(frame: Buffer, start: number): Verdict {
+    const end = frame.indexOf(0, start);
+    // A message without its terminators is PostgreSQL's to refuse.
+    if (start < 5 || end < 0) return undefined;
+    const original = frame.toString('latin1', start, end);
+    const translation = translate(original, this.#session, (error) => this.#refuse(error));
+    if (frame[0] === QUERY) this.#translated = translation && { original, translation };
+    if (!translation) return undefined;
+    const text = Buffer.from(translation.sql, 'latin1');
+    return message(String.fromCharCode(frame[0] as number), frame.subarray(5, start), text, frame.subarray(end));
+  }
+
+  /**
+   * A statement that is refused goes to the engine as one that must fail, and its error is exchanged: so the refusal
+   * comes in order, aborts the transaction, and gives way to `current transaction is aborted`, as PostgreSQL's own do.
+   */
+  #refuse(error: ErrorFields): string {
+    const number = ++this.#refusalCount;
+    this.#refusals.set(number, error);
+    if (this.#refusals.size > MAX_REFUSALS) this.#refusals.delete(this.#refusals.keys().next().value as number);
+    return `SELECT ${REFUSAL}${number}`;
+  }
+
+  commandComplete(): Verdict {
+    const tag = this.#nextTag;
+    if (tag === undefined) return undefined;
+    this.#nextTag = undefined;
+    return commandComplete(tag);
+  }
+
+  noticeResponse(frame: Buffer): Verdict {
+    if (!frame.includes(TAG_FIELD)) return undefined;
+    this.#nextTag = decodeFields(frame.subarray(5)).get('M');
+    this.#mappingsChanged = true;
+    return NOTHING;
+  }
+
+  parameterStatus(frame: Buffer): Verdict {
+    if (frame.toString('latin1', 5, 32) === 'standard_conforming_strings') {
+      this.#session.standardConformingStrings = frame.toString('latin1', 33, 35) === 'on';
+    }
+    return undefined;
+  }
+
+  errorResponse(frame: Buffer): Verdict {
+    this.#nextTag = undefined;
+    const fields = decodeFields(frame.subarray(5));
+    const refused = REFUSAL_ERROR.exec(fields.get('M') ?? '');
+    if (refused) {
+      const number = Number(refused[1]);
+      const error = this.#refusals.get(number);
+      this.#refusals.delete(number);
+      return error && errorResponse(error);
+    }
+    const context = fields.get('W') ?? '';
+    if (OWN_ROUTINES.some((name) => context.includes(name))) {
+      // The client said AWS IAM …, and need not see what became of it.
+      for (const field of 'WFLRpq') fields.delete(field);
+      return encodeFields('E', fields);
+    }
+    const position = fields.get('P');
+    if (this.#translated && position !== undefined) {
+      const { original, translation } = this.#translated;
+      fields.set('P', String(originalPosition(Number(position), original, translation)));
+      return encodeFields('E', fields);
+    }
+    return undefined;
+  }
+
+  readyForQuery(): void {
+    this.#translated = undefined;
+  }
+}
