@@ -30,8 +30,8 @@ const store = createMemoryStore();
 const sealer = createSealer(randomBytes(32));
 const sessions = createSessionMaker({ sealer, random: randomBytes });
 const createdAt = now.toISOString();
-const common = { path: '/', createdAt, tags: [], policies: { connect: POLICY } };
-const user: UserRecord = { ...common, name: 'writer', id: 'AIDAEXAMPLEEXAMPLE00' };
+const common = { path: '/', createdAt, tags: [], policies: { connect: POLICY }, attached: [], boundary: null };
+const user: UserRecord = { ...common, groups: [], name: 'writer', id: 'AIDAEXAMPLEEXAMPLE00' };
 const role: RoleRecord = {
   ...common,
   name: 'reader',

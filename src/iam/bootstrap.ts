@@ -47,7 +47,7 @@ export async function bootstrapAccount(
     };
     draft.put('account', 'this', made);
     draft.put('accessKeys', key.id, key);
-    draft.put('clusters', clusterId, { id: clusterId, createdAt, deletionProtection: true, tags: {} });
+    draft.put('clusters', clusterId, { id: clusterId, createdAt, deletionProtection: true, tags: {}, policy: null });
     return made;
   });
   if (found.account !== account) throw new AccountMismatch('--account', found.account, account);

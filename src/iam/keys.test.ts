@@ -31,7 +31,7 @@ beforeEach(async () => {
   await bootstrapAccount(store, sealer, setup);
   const { record, secret } = newAccessKey(sealer, randomBytes, 'ann', NOW);
   userKey = { id: record.id, secret };
-  const entity = { createdAt: NOW.toISOString(), tags: [] };
+  const entity = { createdAt: NOW.toISOString(), tags: [], attached: [], boundary: null };
   await store.change((draft) => {
     draft.put('accessKeys', record.id, record);
     draft.put('users', 'ann', {
@@ -39,6 +39,7 @@ beforeEach(async () => {
       name: 'Ann',
       id: 'AIDAANN',
       path: '/p/',
+      groups: [],
       policies: { p: policy('Allow', 'dsql:DbConnect') },
     });
     draft.put('roles', 'worker', {

@@ -70,6 +70,8 @@ export function createRole(iam: Iam, input: InputOf<typeof CREATE_ROLE>) {
       ...trust(iam, draft, input.AssumeRolePolicyDocument),
       tags: withTags([], input.Tags ?? [], 'TagsPerRole'),
       policies: {},
+      attached: [],
+      boundary: null,
     };
     draft.put('roles', nameKey(role.name), role);
     return { Role: describeWithTags(iam, role) };

@@ -43,6 +43,9 @@ export function createUser(iam: Iam, input: InputOf<typeof CREATE_USER>) {
       createdAt: iam.now().toISOString(),
       tags: withTags([], input.Tags ?? [], 'TagsPerUser'),
       policies: {},
+      attached: [],
+      boundary: null,
+      groups: [],
     };
     draft.put('users', nameKey(user.name), user);
     return { User: describeUserWithTags(iam, user) };

@@ -5,8 +5,11 @@ import { Tables, type Writes } from './tables.ts';
 const SQL_NAMES: Record<TableName, string> = {
   account: 'postern.account',
   users: 'postern.users',
+  groups: 'postern.groups',
   accessKeys: 'postern.access_keys',
   roles: 'postern.roles',
+  managedPolicies: 'postern.managed_policies',
+  oidcProviders: 'postern.oidc_providers',
   clusters: 'postern.clusters',
 };
 

@@ -33,6 +33,7 @@ const cluster = (id: string, tags: Record<string, string> = {}): ClusterRecord =
   createdAt: '2026-11-01T00:00:00.000Z',
   deletionProtection: false,
   tags,
+  policy: null,
 });
 const until = (check: () => void) => vi.waitFor(check, { timeout: 20_000, interval: 10 });
 

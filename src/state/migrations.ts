@@ -19,6 +19,15 @@ export const MIGRATIONS: readonly string[] = [
   -- The last changes, so that one whose COMMIT went unanswered can be looked up.
   create table postern.change (number bigint primary key, id uuid not null);
   `,
+  `
+  create table postern.groups           (key text collate "C" primary key, body jsonb not null);
+  create table postern.managed_policies (key text collate "C" primary key, body jsonb not null);
+  create table postern.oidc_providers   (key text collate "C" primary key, body jsonb not null);
+
+  update postern.users    set body = '{"attached": [], "boundary": null, "groups": []}' || body;
+  update postern.roles    set body = '{"attached": [], "boundary": null}' || body;
+  update postern.clusters set body = '{"policy": null}' || body;
+  `,
 ];
 
 /** Any two numbers, the same for ever: https://www.postgresql.org/docs/16/explicit-locking.html#ADVISORY-LOCKS */

@@ -27,6 +27,51 @@ export interface UserRecord {
   tags: Tag[];
   /** Inline policies: name -> document as it was put. */
   policies: Record<string, string>;
+  /** ARNs of the managed policies that are attached, in the order in which they were. */
+  attached: string[];
+  /** ARN of the managed policy that is the permissions boundary; null for none. */
+  boundary: string | null;
+  /** Keys of the groups that the user is a member of. */
+  groups: string[];
+}
+
+/** key: the group name in lower case. */
+export interface GroupRecord {
+  name: string;
+  /** AGPA… */
+  id: string;
+  path: string;
+  createdAt: string;
+  policies: Record<string, string>;
+  attached: string[];
+}
+
+/** key: the ARN of a customer managed policy. Those of AWS are part of the program. */
+export interface ManagedPolicyRecord {
+  name: string;
+  /** ANPA… */
+  id: string;
+  path: string;
+  description: string;
+  createdAt: string;
+  updatedAt: string;
+  tags: Tag[];
+  /** At most five, oldest first; ids are `v1`, `v2`, … and never given twice. */
+  versions: { id: string; document: string; createdAt: string }[];
+  /** The version that counts. */
+  defaultVersion: string;
+  /** The number of the newest version ever made. */
+  lastVersion: number;
+}
+
+/** key: the provider's ARN. */
+export interface OidcProviderRecord {
+  /** With its scheme, `https://`. */
+  url: string;
+  createdAt: string;
+  clientIds: string[];
+  thumbprints: string[];
+  tags: Tag[];
 }
 
 /** key: the access key id. */
@@ -57,6 +102,8 @@ export interface RoleRecord {
   trustPrincipals: Record<string, string>;
   tags: Tag[];
   policies: Record<string, string>;
+  attached: string[];
+  boundary: string | null;
 }
 
 /** key: the cluster id, 26 of [a-z0-9]. */
@@ -65,16 +112,30 @@ export interface ClusterRecord {
   createdAt: string;
   deletionProtection: boolean;
   tags: Record<string, string>;
+  /** The cluster's resource policy; null for none. */
+  policy: { document: string; version: string } | null;
 }
 
 export interface Records {
   account: AccountRecord;
   users: UserRecord;
+  groups: GroupRecord;
   accessKeys: AccessKeyRecord;
   roles: RoleRecord;
+  managedPolicies: ManagedPolicyRecord;
+  oidcProviders: OidcProviderRecord;
   clusters: ClusterRecord;
 }
 
 export type TableName = keyof Records;
 
-export const TABLES: readonly TableName[] = ['account', 'users', 'accessKeys', 'roles', 'clusters'];
+export const TABLES: readonly TableName[] = [
+  'account',
+  'users',
+  'groups',
+  'accessKeys',
+  'roles',
+  'managedPolicies',
+  'oidcProviders',
+  'clusters',
+];

@@ -19,6 +19,7 @@ const cluster = (id: string, tags: Record<string, string> = {}): ClusterRecord =
   createdAt: '2026-11-01T00:00:00.000Z',
   deletionProtection: false,
   tags,
+  policy: null,
 });
 
 describe.each<{ name: string; make: () => Promise<Store & { close?: () => Promise<void> }> }>([

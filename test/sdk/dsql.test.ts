@@ -39,7 +39,13 @@ describe('DSQL over HTTP', () => {
     const ids = ['b', 'c', 'd'].map((letter) => letter.repeat(26));
     await api.store.change((draft) => {
       for (const id of ids) {
-        draft.put('clusters', id, { id, createdAt: '2026-01-01T00:00:00Z', deletionProtection: false, tags: {} });
+        draft.put('clusters', id, {
+          id,
+          createdAt: '2026-01-01T00:00:00Z',
+          deletionProtection: false,
+          tags: {},
+          policy: null,
+        });
       }
     });
     const first = await api.dsql().send(new ListClustersCommand({ maxResults: 3 }));
