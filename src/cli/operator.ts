@@ -1,7 +1,7 @@
 import { chmod, readFile, rm } from 'node:fs/promises';
 import { createServer, type IncomingMessage, request, type Server } from 'node:http';
 import { join } from 'node:path';
-import { writeAtomically } from '../state/atomic-file.ts';
+import { writeAtomically } from '../machine/atomic-file.ts';
 
 /**
  * How the operator of a data directory talks to the server that runs on it: HTTP over a unix socket that only the owner

@@ -2,8 +2,8 @@ import { rm } from 'node:fs/promises';
 import { destination, pino } from 'pino';
 import type { Log } from '../audit/log.ts';
 import type { Options } from '../config/options.ts';
+import { writeAtomically } from '../machine/atomic-file.ts';
 import { type RunningServer, startServer } from '../main.ts';
-import { writeAtomically } from '../state/atomic-file.ts';
 import { type Environment, makeEnvironment } from './environment.ts';
 import { leftRunFolder, openOperatorSocket, type Questions } from './operator.ts';
 
