@@ -1,7 +1,7 @@
 import { find, ROLE, USER } from './entities.ts';
 import type { Iam } from './iam.ts';
 import { type InputOf, required, UNSUPPORTED } from './input.ts';
-import { existingUserName, paging, roleName, serviceName } from './shapes.ts';
+import { existingUserName, paging, roleName, serviceName, userName } from './shapes.ts';
 
 /*
  * What nobody here can have: clients that delete a user or a role ask for it first, and are told the truth. What would
@@ -10,8 +10,10 @@ import { existingUserName, paging, roleName, serviceName } from './shapes.ts';
 
 export const LIST_ACCOUNT_ALIASES = { ...paging } as const;
 export const LIST_OF_USER = { UserName: existingUserName, ...paging } as const;
+/** The model's name for a user is shorter in this and the next. */
+export const LIST_SSH_PUBLIC_KEYS = { UserName: userName, ...paging } as const;
 export const LIST_SERVICE_SPECIFIC_CREDENTIALS = {
-  ...LIST_OF_USER,
+  ...LIST_SSH_PUBLIC_KEYS,
   ServiceName: serviceName,
   AllUsers: UNSUPPORTED,
 } as const;

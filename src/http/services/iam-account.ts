@@ -30,7 +30,10 @@ export function accountOperations(iam: Iam): Operations {
     ),
     ListMFADevices: listOfUser(iam, 'ListMFADevices', 'MFADevices'),
     ListSigningCertificates: listOfUser(iam, 'ListSigningCertificates', 'Certificates'),
-    ListSSHPublicKeys: listOfUser(iam, 'ListSSHPublicKeys', 'SSHPublicKeys'),
+    ListSSHPublicKeys: {
+      ...listOfUser(iam, 'ListSSHPublicKeys', 'SSHPublicKeys'),
+      input: absent.LIST_SSH_PUBLIC_KEYS,
+    },
     ListServiceSpecificCredentials: {
       ...listOfUser(iam, 'ListServiceSpecificCredentials', 'ServiceSpecificCredentials'),
       input: absent.LIST_SERVICE_SPECIFIC_CREDENTIALS,
