@@ -91,7 +91,7 @@ function userDetail(iam: Iam, user: Readonly<UserRecord>) {
     ...describeUser(iam, user),
     UserPolicyList: inline(user.policies),
     GroupList: user.groups.map((key) => find(GROUP, iam.store, key).name),
-    AttachedManagedPolicies: describeAttached(iam.store, user.attached),
+    AttachedManagedPolicies: describeAttached(user.attached),
     ...boundaryMember(user),
     ...tagsMember(user),
   };
@@ -101,7 +101,7 @@ function groupDetail(iam: Iam, group: Readonly<GroupRecord>) {
   return {
     ...describeGroup(iam, group),
     GroupPolicyList: inline(group.policies),
-    AttachedManagedPolicies: describeAttached(iam.store, group.attached),
+    AttachedManagedPolicies: describeAttached(group.attached),
   };
 }
 
@@ -111,7 +111,7 @@ function roleDetail(iam: Iam, role: Readonly<RoleRecord>) {
     ...described,
     InstanceProfileList: [],
     RolePolicyList: inline(role.policies),
-    AttachedManagedPolicies: describeAttached(iam.store, role.attached),
+    AttachedManagedPolicies: describeAttached(role.attached),
     ...boundaryMember(role),
     ...tagsMember(role),
     RoleLastUsed: {},

@@ -47,7 +47,7 @@ export function parsePolicyArn(arn: string): { owner: string; path: string; name
   return owner !== undefined && path !== undefined && name !== undefined ? { owner, path, name } : undefined;
 }
 
-/** The name at the end of a user's or role's ARN: names have no slash. */
+/** The name at the end of the ARN of a user, role, group or policy: names have no slash. */
 export function nameInArn(arn: string): string {
   return arn.slice(arn.lastIndexOf('/') + 1);
 }

@@ -1,6 +1,6 @@
-import { nameKey } from './arn.ts';
+import { nameInArn, nameKey, parsePolicyArn } from './arn.ts';
 import { changeEntity, find, type HolderKind, policyOwner } from './entities.ts';
-import { deleteConflict, type Iam, noSuchEntity, type Reader } from './iam.ts';
+import { deleteConflict, type Iam, noSuchEntity } from './iam.ts';
 import { type InputOf, required } from './input.ts';
 import { findPolicy, lookUpPolicy, policySortKey } from './managed-policies.ts';
 import { page } from './page.ts';
@@ -60,11 +60,11 @@ export async function listAttachedPolicies(
   input: InputOf<typeof LIST_ATTACHED_POLICIES>,
 ) {
   const policies = find(kind, iam.store, name)
-    .attached.map((each) => findPolicy(iam.store, each))
-    .filter((policy) => policy.path.startsWith(input.PathPrefix ?? '/'))
+    .attached.map((arn) => ({ arn, name: nameInArn(arn), path: parsePolicyArn(arn)?.path ?? '/' }))
+    .filter(({ path }) => path.startsWith(input.PathPrefix ?? '/'))
     .sort((a, b) => (policySortKey(a) < policySortKey(b) ? -1 : 1));
   const { items, ...rest } = page(policies, policySortKey, input);
-  return { AttachedPolicies: items.map(({ name, arn }) => ({ PolicyName: name, PolicyArn: arn })), ...rest };
+  return { AttachedPolicies: describeAttached(items.map(({ arn }) => arn)), ...rest };
 }
 
 /** Throws Refused `delete-conflict` while the holder has policies of either kind. */
@@ -78,9 +78,9 @@ export function refuseWithPolicies(holder: {
   }
 }
 
-/** The member of a description. A record names no policy that is gone: a policy in use cannot be deleted. */
-export function describeAttached(reader: Reader, attached: readonly string[]) {
-  return attached.map((each) => ({ PolicyName: findPolicy(reader, each).name, PolicyArn: each }));
+/** The member of a description, from the ARNs alone: a policy of AWS may be gone in a later version of this server. */
+export function describeAttached(attached: readonly string[]) {
+  return attached.map((arn) => ({ PolicyName: nameInArn(arn), PolicyArn: arn }));
 }
 
 /** Throws Refused `no-such-entity` or `invalid-input`. */

@@ -69,8 +69,8 @@ export function allPolicies(
 }
 
 /** Lists are cut by name, since an ARN may be longer than a marker. AWS's names may be the account's, too. */
-export function policySortKey(policy: ManagedPolicy): string {
-  return `${policyOwner(policy.arn) === 'aws' ? 'b' : 'a'}/${nameKey(policy.name)}`;
+export function policySortKey({ arn, name }: { readonly arn: string; readonly name: string }): string {
+  return `${policyOwner(arn) === 'aws' ? 'b' : 'a'}/${nameKey(name)}`;
 }
 
 /**

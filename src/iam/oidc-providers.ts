@@ -94,11 +94,11 @@ export async function updateThumbprint(iam: Iam, input: InputOf<typeof UPDATE_TH
 }
 
 /**
- * `https://` with a host and maybe a path, compared as it is written: tokens name their issuer so. Plain `http://`, and a
- * port, only on the loopback interface: for tests with a provider of their own, where nobody can listen in.
+ * `https://` with a host and maybe a path, compared as it is written: tokens name their issuer so, and trust policies
+ * the provider. Plain `http://`, and a port, only on the loopback interface: for tests with a provider of their own, where nobody can listen in.
  */
 function checkedUrl(text: string): string {
-  const parts = /^(https?):\/\/([A-Za-z0-9.-]+)(:\d{1,5})?((?:\/[\w.~!$&'()*+,;=:@%-]*)*)$/.exec(text);
+  const parts = /^(https?):\/\/([A-Za-z0-9.-]+)(:\d{1,5})?((?:\/[\w.=%-]*)*)$/.exec(text);
   const host = parts?.[2] ?? '';
   const loopback = /^(?:localhost|127(?:\.\d{1,3}){3})$/i.test(host);
   const plain = parts?.[1] === 'http' || parts?.[3] !== undefined;

@@ -1,6 +1,6 @@
 import * as iam from '@aws-sdk/client-iam';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { ACCOUNT, type ApiUnderTest, allow, refusal, startApi, trust } from './api-under-test.ts';
+import { ACCOUNT, type ApiUnderTest, allow, makeUserWithKey, refusal, startApi, trust } from './api-under-test.ts';
 
 let api: ApiUnderTest;
 let root: iam.IAMClient;
@@ -220,5 +220,42 @@ describe('entities of a policy', () => {
     expect(await list({ Marker: first.Marker })).toMatchObject({ names: ['u2'], IsTruncated: false });
     const missing = new iam.ListEntitiesForPolicyCommand({ PolicyArn: arnOf('nothing') });
     expect(await refusal(root.send(missing))).toMatchObject({ code: 'NoSuchEntity' });
+  });
+});
+
+describe('managed policies and boundaries', () => {
+  it('decide from the next call on', async () => {
+    const worker = api.iam(await makeUserWithKey(root, 'worker'));
+    const list = () => worker.send(new iam.ListUsersCommand({}));
+    const create = (GroupName: string) => worker.send(new iam.CreateGroupCommand({ GroupName }));
+    expect(await refusal(list())).toMatchObject({ code: 'AccessDenied' });
+
+    const GroupName = 'readers';
+    await root.send(new iam.CreateGroupCommand({ GroupName }));
+    await root.send(new iam.AttachGroupPolicyCommand({ GroupName, PolicyArn: READ_ONLY }));
+    await root.send(new iam.AddUserToGroupCommand({ GroupName, UserName: 'worker' }));
+    expect((await list()).Users!.length).toBeGreaterThan(0);
+    expect(await refusal(create('by-worker'))).toMatchObject({ code: 'AccessDenied' });
+
+    const PolicyArn = arnOf('groups');
+    const policy = { PolicyName: 'groups', PolicyDocument: allow('iam:CreateGroup') };
+    await root.send(new iam.CreatePolicyCommand(policy));
+    const version = { PolicyArn, PolicyDocument: allow('iam:DeleteGroup') };
+    await root.send(new iam.CreatePolicyVersionCommand(version));
+    await root.send(new iam.AttachUserPolicyCommand({ UserName: 'worker', PolicyArn }));
+    await create('by-worker');
+    await root.send(new iam.SetDefaultPolicyVersionCommand({ PolicyArn, VersionId: 'v2' }));
+    expect(await refusal(create('by-worker2'))).toMatchObject({ code: 'AccessDenied' });
+    await worker.send(new iam.DeleteGroupCommand({ GroupName: 'by-worker' }));
+
+    const bound = { UserName: 'worker', PermissionsBoundary: PolicyArn };
+    await root.send(new iam.PutUserPermissionsBoundaryCommand(bound));
+    expect(await refusal(list())).toMatchObject({ code: 'AccessDenied' });
+    await root.send(new iam.DeleteUserPermissionsBoundaryCommand({ UserName: 'worker' }));
+    await list();
+    await root.send(new iam.UpdateGroupCommand({ GroupName, NewGroupName: 'renamed' }));
+    await list();
+    await root.send(new iam.RemoveUserFromGroupCommand({ GroupName: 'renamed', UserName: 'worker' }));
+    expect(await refusal(list())).toMatchObject({ code: 'AccessDenied' });
   });
 });
