@@ -254,6 +254,20 @@ tell(
     invalid=refused(iam.create_open_id_connect_provider, Url="http://token.example.com"),
 )
 
+conditional = document(
+    Action="s3:*",
+    Resource="arn:aws:s3:::home/${aws:username}/*",
+    Condition={"StringEquals": {"aws:PrincipalTag/team": "a"}},
+)
+iam.put_group_policy(GroupName="Crew", PolicyName="c", PolicyDocument=conditional)
+ann = iam.get_user(UserName="Ann")["User"]["Arn"]
+tell(
+    "context keys",
+    custom=sorted(iam.get_context_keys_for_custom_policy(PolicyInputList=[conditional, READ])["ContextKeyNames"]),
+    principal=sorted(iam.get_context_keys_for_principal_policy(PolicySourceArn=ann)["ContextKeyNames"]),
+)
+iam.delete_group_policy(GroupName="Crew", PolicyName="c")
+
 details = iam.get_account_authorization_details()
 summary = iam.get_account_summary()["SummaryMap"]
 tell(

@@ -116,6 +116,11 @@ describe.skipIf(!present)('boto3', () => {
         invalid: ['ValidationError', 400],
       },
       {
+        step: 'context keys',
+        custom: ['aws:PrincipalTag/team', 'aws:username'],
+        principal: ['aws:PrincipalTag/team', 'aws:username'],
+      },
+      {
         step: 'account',
         lists: [1, 1, 1, 2],
         document: true,

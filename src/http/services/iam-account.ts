@@ -1,6 +1,7 @@
 import * as absent from '../../iam/absent.ts';
 import { GET_ACCOUNT_AUTHORIZATION_DETAILS, getAccountAuthorizationDetails } from '../../iam/account-details.ts';
 import { getAccountSummary } from '../../iam/account-summary.ts';
+import * as contextKeys from '../../iam/context-keys.ts';
 import { ROLE } from '../../iam/entities.ts';
 import type { Iam } from '../../iam/iam.ts';
 import { type Operation, type Operations, operation } from '../operation.ts';
@@ -17,6 +18,16 @@ export function accountOperations(iam: Iam): Operations {
       GET_ACCOUNT_AUTHORIZATION_DETAILS,
       () => [need('GetAccountAuthorizationDetails', '*')],
       (input) => getAccountAuthorizationDetails(iam, input),
+    ),
+    GetContextKeysForCustomPolicy: operation(
+      contextKeys.GET_CONTEXT_KEYS_FOR_CUSTOM_POLICY,
+      () => [need('GetContextKeysForCustomPolicy', '*')],
+      (input) => contextKeys.getContextKeysForCustomPolicy(input),
+    ),
+    GetContextKeysForPrincipalPolicy: operation(
+      contextKeys.GET_CONTEXT_KEYS_FOR_PRINCIPAL_POLICY,
+      (input) => [need('GetContextKeysForPrincipalPolicy', input.PolicySourceArn)],
+      (input) => contextKeys.getContextKeysForPrincipalPolicy(iam, input),
     ),
     ListAccountAliases: operation(
       absent.LIST_ACCOUNT_ALIASES,

@@ -155,6 +155,11 @@ describe('permission', () => {
     ],
     ['GetOpenIDConnectProvider', { OpenIDConnectProviderArn: PROVIDER }, [['GetOpenIDConnectProvider', PROVIDER]]],
     ['ListOpenIDConnectProviders', {}, [['ListOpenIDConnectProviders', '*']]],
+    [
+      'GetContextKeysForPrincipalPolicy',
+      { PolicySourceArn: arn('user/x/Ann') },
+      [['GetContextKeysForPrincipalPolicy', arn('user/x/Ann')]],
+    ],
     ['GetAccountSummary', {}, [['GetAccountSummary', '*']]],
     ['GetAccountAuthorizationDetails', {}, [['GetAccountAuthorizationDetails', '*']]],
     ['ListInstanceProfilesForRole', role, [['ListInstanceProfilesForRole', arn('role/x/Reader')]]],
