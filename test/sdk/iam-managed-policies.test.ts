@@ -70,6 +70,7 @@ describe('managed policies', () => {
     ],
     ['a path with odd characters', { Path: '/a b/' }, 'ValidationError', /at 'path' failed/],
     ['a path without its end', { Path: '/a' }, 'ValidationError', /at 'path' failed/],
+    ['a description that XML cannot carry', { Description: 'a\0b' }, 'ValidationError', /at 'description' failed/],
     ['a tag of AWS', { Tags: [{ Key: 'aws:x', Value: '' }] }, 'InvalidInput', /reserved/],
   ])('refuse %s', async (_, input, code, text) => {
     const refused = await refusal(makePolicy('never', input));
