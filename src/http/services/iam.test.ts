@@ -1,4 +1,5 @@
-import { describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { createAuthority } from '../../iam/authority.ts';
 import type { Iam } from '../../iam/iam.ts';
 import type { Identity } from '../../iam/identity.ts';
 import { checkInput } from '../../iam/input.ts';
@@ -171,5 +172,67 @@ describe('permission', () => {
   it.each(['GetUser', 'ListAccessKeys', 'ListMFADevices'])('for %s without a name is on the caller', (name) => {
     expect(needsOf(name, {}, ann)).toEqual([{ action: `iam:${name}`, resource: arn('user/x/Ann'), context: {} }]);
     expect(needsOf(name, {})).toEqual([{ action: `iam:${name}`, resource: arn('root'), context: {} }]);
+  });
+});
+
+describe('a condition in a policy', () => {
+  const PERMITTED: Record<string, object> = {
+    'iam:AttachUserPolicy': { ArnEquals: { 'iam:PolicyARN': POLICY } },
+    'iam:CreateUser': { StringEquals: { 'iam:PermissionsBoundary': BOUNDARY } },
+    'iam:PutRolePolicy': { StringEquals: { 'iam:PermissionsBoundary': BOUNDARY } },
+    'iam:TagRole': {
+      StringEquals: { 'aws:RequestTag/team': 'a' },
+      'ForAllValues:StringEquals': { 'aws:TagKeys': ['Team', 'env'] },
+    },
+    'iam:UntagUser': { 'ForAnyValue:StringEquals': { 'aws:TagKeys': 'Team' } },
+  };
+  const Statement = Object.entries(PERMITTED).map(([Action, Condition]) => ({
+    Effect: 'Allow',
+    Action,
+    Resource: '*',
+    Condition,
+  }));
+  const holder = { path: '/', createdAt, tags: [], attached: [], boundary: null, groups: [] };
+  const authority = createAuthority({ store, account: ACCOUNT });
+  const clerk: Identity = {
+    ...root,
+    kind: 'user',
+    arn: arn('user/clerk'),
+    principalArn: arn('user/clerk'),
+    userId: 'AIDA2',
+  };
+
+  beforeAll(async () => {
+    const policies = { p: JSON.stringify({ Version: '2012-10-17', Statement }) };
+    await store.change((draft) => {
+      draft.put('account', 'this', {
+        account: ACCOUNT,
+        region: 'us-east-1',
+        createdAt,
+        rootAccessKeyId: '',
+        defaultClusterId: '',
+      });
+      draft.put('users', 'clerk', { ...holder, name: 'clerk', id: 'AIDA2', policies });
+    });
+  });
+
+  it.each<[string, Record<string, string>, boolean]>([
+    ['AttachUserPolicy', { ...user, PolicyArn: POLICY }, true],
+    ['AttachUserPolicy', { ...user, PolicyArn: BOUNDARY }, false],
+    ['CreateUser', { UserName: 'new', PermissionsBoundary: BOUNDARY }, true],
+    ['CreateUser', { UserName: 'new', PermissionsBoundary: POLICY }, false],
+    ['CreateUser', { UserName: 'new' }, false],
+    ['PutRolePolicy', { ...role, ...document }, true],
+    ['PutRolePolicy', { RoleName: 'unbound', ...document }, false],
+    ['TagRole', { ...role, ...tags }, true],
+    ['TagRole', { ...role, ...tags, 'Tags.member.2.Key': 'other' }, false],
+    ['TagRole', { ...role, ...tags, 'Tags.member.1.Value': 'b' }, false],
+    ['UntagUser', { ...user, ...untag }, true],
+    ['UntagUser', { ...user, 'TagKeys.member.1': 'env' }, false],
+  ])('hears of %s %j: %s', (name, parameters, allowed) => {
+    const decisions = needsOf(name, parameters, clerk).map(({ action, resource, context = {} }) =>
+      authority.decide(clerk, { action, resource, context }),
+    );
+    expect(decisions.map((decision) => decision.allowed)).toEqual([allowed]);
   });
 });
