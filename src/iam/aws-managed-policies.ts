@@ -1,8 +1,8 @@
 /**
  * Managed policies that AWS itself provides (ARNs `arn:aws:iam::aws:policy/…`), as its "AWS Managed Policy Reference
  * Guide" had them in August 2026, newest version only. ReadOnlyAccess is a part: on AWS it has about 2,900 actions, of
- * which these are all that name a service of this server. The ids of the Aurora DSQL policies are not published; theirs
- * are made up.
+ * which these are all that name a service of this server. The ids of the Aurora DSQL policies are not published: theirs
+ * are made up. The description of AmazonAuroraDSQLConsoleFullAccess is known from translations only.
  */
 export interface AwsManagedPolicy {
   name: string;
@@ -102,7 +102,7 @@ const ROWS: readonly Row[] = [
   {
     name: 'AmazonAuroraDSQLConsoleFullAccess',
     id: 'ANPAZKAPJZG4DSQLCONSO',
-    description: 'Provides full administrative access to Aurora DSQL via the console',
+    description: 'Provides full console administrative access to Aurora DSQL',
     versionId: 'v16',
     createdAt: '2024-12-03T15:36:07Z',
     updatedAt: '2026-05-13T18:57:14Z',
