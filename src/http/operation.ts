@@ -5,6 +5,8 @@ import type { InputOf, Members, RawInput } from '../iam/input.ts';
 export interface Need {
   action: string;
   resource: string;
+  /** Condition keys of this action, lower case -> values, such as `iam:policyarn`; they go over those of the request. */
+  context?: Readonly<Record<string, readonly string[]>>;
 }
 
 /** Nothing for operations without an output in the service model. */

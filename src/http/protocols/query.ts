@@ -10,12 +10,14 @@ export interface QueryService {
   version: string;
   namespace: string;
   operations: Operations;
+  /** Names of operations that the service has on AWS and not here. */
+  unsupported?: ReadonlySet<string>;
 }
 
 /** IAM gives policies URL-encoded (RFC 3986), also within its XML. */
-const ENCODED = new Set(['PolicyDocument', 'AssumeRolePolicyDocument']);
+const ENCODED = new Set(['PolicyDocument', 'AssumeRolePolicyDocument', 'Document']);
 
-export function createQueryService({ version, namespace, operations }: QueryService): Service {
+export function createQueryService({ version, namespace, operations, unsupported }: QueryService): Service {
   return {
     protocol: queryProtocol(namespace),
     ask(request) {
@@ -28,6 +30,10 @@ export function createQueryService({ version, namespace, operations }: QueryServ
       if (name === undefined) throw unknown('The request has no parameter Action.');
       const asked = parameters.get('Version');
       const operation = Object.hasOwn(operations, name) ? operations[name] : undefined;
+      if (asked === version && unsupported?.has(name)) {
+        const say = `The operation ${name} is not supported by this server.`;
+        throw new Refused('unsupported-operation', { say, detail: say });
+      }
       if (!operation || asked !== version) {
         const of = asked === undefined ? 'without a Version' : `for version ${asked.slice(0, 32)}`;
         throw unknown(`Could not find operation ${name.slice(0, 128)} ${of}`);
