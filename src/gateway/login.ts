@@ -2,6 +2,7 @@ import type { ConnectionFacts } from '../audit/events.ts';
 import type { AwakeCluster, Cluster } from '../clusters/cluster.ts';
 import type { AccessRequest, Authority, Decision, Identity, KeyRing } from '../iam/identity.ts';
 import { denialText } from '../iam/policy/denial.ts';
+import { type RequestContext, requestContext } from '../iam/request-context.ts';
 import { authenticationCleartextPassword } from '../pgwire/messages.ts';
 import { Refused } from '../refused.ts';
 import { ADMIN_ROLE } from '../roles/catalog-sql.ts';
@@ -76,7 +77,8 @@ export async function login(
   }
   const signed = proveSignature(claim, cluster, keys, { now: now(), region });
   seen({ principal: signed.identity.arn });
-  const decision = decide(signed, cluster, client, authority, now());
+  const context = requestContext({ sourceAddress: client.remoteAddress, encrypted: true, now: now(), region });
+  const decision = decide(signed, cluster, authority, context);
   const awake = await cluster.wake();
   const roleOid = await checkRole(signed.identity, request.user, awake);
   return makePermitted({ identity: signed.identity, role: request.user, roleOid, cluster: awake, decision });
@@ -137,20 +139,10 @@ function proveSignature(
 function decide(
   { claim, identity }: Signed,
   cluster: Cluster,
-  client: Client,
   authority: Authority,
-  now: Date,
+  context: RequestContext,
 ): Decision {
-  const request: AccessRequest = {
-    action: `dsql:${claim.action}`,
-    resource: cluster.arn,
-    context: {
-      'aws:sourceip': [client.remoteAddress],
-      'aws:securetransport': ['true'],
-      'aws:currenttime': [now.toISOString()],
-      'aws:epochtime': [String(Math.floor(now.getTime() / 1000))],
-    },
-  };
+  const request: AccessRequest = { action: `dsql:${claim.action}`, resource: cluster.arn, context };
   const decision = authority.decide(identity, request);
   if (!decision.allowed) {
     throw new Refused('action-denied', {

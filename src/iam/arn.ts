@@ -17,6 +17,15 @@ export function sessionArn(account: string, roleName: string, sessionName: strin
   return `arn:aws:sts::${account}:assumed-role/${roleName}/${sessionName}`;
 }
 
+export function federatedUserArn(account: string, name: string): string {
+  return `arn:aws:sts::${account}:federated-user/${name}`;
+}
+
+/** A provider's ARN has its URL without the scheme. */
+export function oidcProviderArn(account: string, url: string): string {
+  return `arn:aws:iam::${account}:oidc-provider/${url.replace(/^https?:\/\//, '')}`;
+}
+
 const ROLE = /^arn:aws:iam::(\d{12}):role(\/(?:[!-~]{1,510}\/)?)([\w+=,.@-]{1,64})$/;
 
 /** Undefined for anything that is no role ARN. */

@@ -1,7 +1,8 @@
 import { Refused } from '../refused.ts';
 import type { RoleRecord, UserRecord } from '../state/records.ts';
 import type { Store } from '../state/store.ts';
-import { nameInArn, nameKey } from './arn.ts';
+import { nameInArn, nameKey, parseRoleArn, roleArn } from './arn.ts';
+import { decideFederated } from './federated-trust.ts';
 import type { Authority, Decision, Identity } from './identity.ts';
 import { type CompiledPolicy, compileIdentityPolicy } from './policy/compile.ts';
 import { evaluate } from './policy/evaluate.ts';
@@ -12,6 +13,7 @@ export function createAuthority({ store, account }: { store: Store; account: str
   return {
     decide(identity, request) {
       if (identity.account !== account) return denied(`${identity.arn} is of another account`);
+      if (identity.session?.policies) return denied('session policies are not evaluated yet');
       if (identity.kind === 'root') {
         return { allowed: true, effect: 'allowed', because: 'the account root user may do everything', matched: [] };
       }
@@ -20,6 +22,11 @@ export function createAuthority({ store, account }: { store: Store; account: str
       const policies = policiesOf(holder);
       if (policies instanceof Refused) return denied(policies.detail);
       return evaluate({ identity: policies }, request);
+    },
+    decideTrust(federated, request) {
+      const role = store.get('roles', nameKey(parseRoleArn(request.resource)?.name ?? ''));
+      const isNamed = role !== undefined && roleArn(account, role) === request.resource;
+      return decideFederated(isNamed ? role : undefined, federated, request);
     },
   };
 }

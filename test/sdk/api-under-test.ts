@@ -12,6 +12,7 @@ import { createKeyUses } from '../../src/iam/key-uses.ts';
 import { createKeyRing } from '../../src/iam/keys.ts';
 import { createMemoryStore } from '../../src/state/memory-store.ts';
 import { createSealer } from '../../src/state/sealing.ts';
+import { createOidcKeys } from '../../src/sts/oidc-keys.ts';
 import { createSessionMaker } from '../../src/sts/session-token.ts';
 
 export const ACCOUNT = '123456789012';
@@ -57,12 +58,12 @@ export async function startApi() {
   const keys = createKeyRing({ store, sealer, sessions });
   const keyUses = createKeyUses();
   const iam = { store, sealer, account: ACCOUNT, now, random, keyUses };
-  const services = createServices({ iam, authority, sessions, region: REGION });
+  const services = createServices({ iam, authority, sessions, oidcKeys: createOidcKeys({ now }), region: REGION });
   const dispatch = createDispatch({
     keys,
     authority,
     keyUses,
-    services,
+    ...services,
     region: REGION,
     log,
     now,
