@@ -35,7 +35,7 @@ export async function fetchKeySet(issuer: string, timeout: number): Promise<KeyS
 }
 
 async function fetchJson(address: string, isLocal: boolean, signal: AbortSignal): Promise<Record<string, unknown>> {
-  const url = permitted(address, isLocal);
+  const url = permittedUrl(address, isLocal);
   const body = await fetchBody(url, signal).catch((error: Error) => {
     const why = signal.aborted ? 'took too long' : error.message;
     throw new Error(`${url.origin}${url.pathname}: ${why}`);
@@ -45,20 +45,37 @@ async function fetchJson(address: string, isLocal: boolean, signal: AbortSignal)
   return document as Record<string, unknown>;
 }
 
-function permitted(address: string, isLocal: boolean): URL {
+/** `isLocal`: the issuer is on this machine. Throws an Error for what nobody may send us to. */
+export function permittedUrl(address: string, isLocal: boolean): URL {
   const url = address.length <= MAX_URL && URL.canParse(address) ? new URL(address) : undefined;
   const isLoopbackUrl = url !== undefined && isLoopback(url.hostname);
   const isSafe = url?.protocol === 'https:' || (url?.protocol === 'http:' && isLoopbackUrl);
-  if (!url || !isSafe || (isLoopbackUrl && !isLocal) || url.username !== '' || url.password !== '') {
+  if (
+    !url ||
+    !isSafe ||
+    isUnspecified(url.hostname) ||
+    (isLoopbackUrl && !isLocal) ||
+    url.username !== '' ||
+    url.password !== ''
+  ) {
     throw new Error(`${address.slice(0, 256)} may not be asked for keys`);
   }
   return url;
 }
 
 /** `localhost` and the loopback addresses, as `URL` writes them. */
-export function isLoopback(hostname: string): boolean {
-  if (hostname === 'localhost' || hostname === '[::1]') return true;
+function isLoopback(hostname: string): boolean {
+  if (hostname === 'localhost' || hostname.endsWith('.localhost') || hostname === '[::1]') return true;
+  // An IPv4-mapped address: 7f00:… is 127.0.….
+  if (/^\[::ffff:7f[0-9a-f]{2}:/.test(hostname)) return true;
   return isIP(hostname) === 4 && hostname.startsWith('127.');
+}
+
+/** To connect to it means to connect to this machine. */
+function isUnspecified(hostname: string): boolean {
+  return (
+    hostname === '[::]' || hostname.startsWith('[::ffff:0:') || (isIP(hostname) === 4 && hostname.startsWith('0.'))
+  );
 }
 
 function fetchBody(url: URL, signal: AbortSignal): Promise<string> {
