@@ -2,7 +2,6 @@ import { sessionArn } from '../iam/arn.ts';
 import { type InputOf, required, UNSUPPORTED } from '../iam/input.ts';
 import type { RequestContext } from '../iam/request-context.ts';
 import { Refused } from '../refused.ts';
-import { verifyIdentityToken } from './identity-token.ts';
 import { packedPolicySize } from './packed-size.ts';
 import { sessionContext, sessionPolicies } from './session-parameters.ts';
 import type { SessionGrant } from './session-token.ts';
@@ -29,6 +28,8 @@ export async function assumeRoleWithWebIdentity(
   input: InputOf<typeof ASSUME_ROLE_WITH_WEB_IDENTITY>,
   requestContext: RequestContext,
 ) {
+  // Loaded when it is needed: most servers never see such a token, and every start would wait for it.
+  const { verifyIdentityToken } = await import('./identity-token.ts');
   const identity = await verifyIdentityToken(sts, input.WebIdentityToken);
   const { provider, claims, tags, transitiveTagKeys, sourceIdentity } = identity;
   const role = findRoleByArn(sts, input.RoleArn);

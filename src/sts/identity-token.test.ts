@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { createLocalJWKSet, exportJWK, generateKeyPair, SignJWT } from 'jose';
+import { exportJWK, generateKeyPair, SignJWT } from 'jose';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { Refused } from '../refused.ts';
 import { createMemoryStore } from '../state/memory-store.ts';
@@ -17,12 +17,12 @@ let sign: (payload: object) => Promise<string>;
 
 beforeAll(async () => {
   const { privateKey, publicKey } = await generateKeyPair('ES256');
-  const find = createLocalJWKSet({ keys: [{ ...(await exportJWK(publicKey)), kid: 'k' }] });
+  const keySet = { keys: [{ ...(await exportJWK(publicKey)), kid: 'k' }] };
   const store = createMemoryStore();
   const row = { url: ISSUER, createdAt: NOW.toISOString(), clientIds: ['client'], thumbprints: [], tags: [] };
   const arn = `arn:aws:iam::${ACCOUNT}:oidc-provider/Token.example.com/a`;
   await store.change((draft) => draft.put('oidcProviders', arn, row));
-  deps = { store, oidcKeys: { of: async () => find }, account: ACCOUNT, now: () => NOW };
+  deps = { store, oidcKeys: { of: async () => keySet }, account: ACCOUNT, now: () => NOW };
   sign = (payload) =>
     new SignJWT(payload as Record<string, unknown>).setProtectedHeader({ alg: 'ES256', kid: 'k' }).sign(privateKey);
 });

@@ -1,9 +1,19 @@
-import { decodeJwt, decodeProtectedHeader, errors, type JWTPayload, jwtVerify } from 'jose';
+import {
+  createLocalJWKSet,
+  decodeJwt,
+  decodeProtectedHeader,
+  errors,
+  type JSONWebKeySet,
+  type JWTPayload,
+  type JWTVerifyGetKey,
+  jwtVerify,
+} from 'jose';
 import { oidcProviderArn } from '../iam/arn.ts';
 import { Refused } from '../refused.ts';
 import type { OidcProviderRecord, Tag } from '../state/records.ts';
 import type { Store } from '../state/store.ts';
 import { sessionClaims } from './identity-claims.ts';
+import type { KeySet } from './oidc-documents.ts';
 import type { OidcKeys } from './oidc-keys.ts';
 
 /*
@@ -47,11 +57,11 @@ export async function verifyIdentityToken(deps: IdentityTokenDeps, token: string
   if (provider?.url !== issuer) {
     throw invalid(`No OpenIDConnect provider found in your account for ${issuer.slice(0, 256)}`);
   }
-  const key = await deps.oidcKeys.of(issuer, keyId);
+  const keySet = await deps.oidcKeys.of(issuer, keyId);
   const now = deps.now();
   let payload: JWTPayload;
   try {
-    ({ payload } = await jwtVerify(token, key, {
+    ({ payload } = await jwtVerify(token, finderOf(keySet), {
       algorithms: ALGORITHMS,
       issuer,
       currentDate: now,
@@ -62,6 +72,18 @@ export async function verifyIdentityToken(deps: IdentityTokenDeps, token: string
     throw refusalOf(error, now);
   }
   return read(deps, provider, payload, now);
+}
+
+/** Keys that were imported once stay so as long as their set. */
+const finders = new WeakMap<KeySet, JWTVerifyGetKey>();
+
+function finderOf(keySet: KeySet): JWTVerifyGetKey {
+  let find = finders.get(keySet);
+  if (!find) {
+    find = createLocalJWKSet(keySet as unknown as JSONWebKeySet);
+    finders.set(keySet, find);
+  }
+  return find;
 }
 
 /** Who seems to have made the token, and with which key. Nothing here is proved yet. */

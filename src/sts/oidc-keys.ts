@@ -1,14 +1,13 @@
-import { createLocalJWKSet, type JSONWebKeySet, type JWTVerifyGetKey } from 'jose';
 import { Refused } from '../refused.ts';
 import { fetchKeySet, type KeySet } from './oidc-documents.ts';
 
 /** The public keys of OpenID Connect providers, fetched when they are first needed and kept for a while. */
 export interface OidcKeys {
   /**
-   * The keys of a registered provider, by its URL: fetched again where `keyId` is not among those that are known. Throws
-   * Refused `identity-provider-unreachable` where there are none.
+   * The keys of a registered provider, by its URL: fetched again where `keyId` is not among those that are known, else
+   * the same object as before. Throws Refused `identity-provider-unreachable` where there are none.
    */
-  of(issuer: string, keyId: string): Promise<JWTVerifyGetKey>;
+  of(issuer: string, keyId: string): Promise<KeySet>;
 }
 
 /** In ms. Anybody can send a token with an unknown key id, so this is how often the provider hears of it. */
@@ -26,8 +25,7 @@ const MAX_KEYS = 200;
 const PUBLIC_MEMBERS = ['kty', 'kid', 'use', 'key_ops', 'alg', 'n', 'e', 'crv', 'x', 'y'];
 
 interface Known {
-  keyIds: ReadonlySet<unknown>;
-  find: JWTVerifyGetKey;
+  keySet: KeySet;
   fetchedAt: number;
 }
 
@@ -67,7 +65,7 @@ export function createOidcKeys({ now, timeout = TIMEOUT }: { now(): Date; timeou
     const startedAt = now().getTime();
     issuer.triedAt = startedAt;
     try {
-      issuer.known = { ...readKeys(await fetchKeySet(url, timeout)), fetchedAt: startedAt };
+      issuer.known = { keySet: publicKeys(await fetchKeySet(url, timeout)), fetchedAt: startedAt };
       issuer.failure = undefined;
     } catch (error) {
       issuer.failure = (error as Error).message;
@@ -78,7 +76,7 @@ export function createOidcKeys({ now, timeout = TIMEOUT }: { now(): Date; timeou
     async of(url, keyId) {
       const issuer = issuerOf(url);
       const known = fresh(issuer);
-      if (known?.keyIds.has(keyId)) return known.find;
+      if (known?.keySet.keys.some(({ kid }) => kid === keyId)) return known.keySet;
       if (!issuer.pending && mayTry(issuer)) {
         issuer.pending = refresh(url, issuer).finally(() => {
           issuer.pending = undefined;
@@ -86,7 +84,7 @@ export function createOidcKeys({ now, timeout = TIMEOUT }: { now(): Date; timeou
       }
       await issuer.pending;
       const found = fresh(issuer);
-      if (found) return found.find;
+      if (found) return found.keySet;
       throw new Refused('identity-provider-unreachable', {
         say: `The identity provider ${url} could not be reached for its keys. Retry the request.`,
         detail: issuer.failure ?? `the keys of ${url} are too old`,
@@ -95,15 +93,13 @@ export function createOidcKeys({ now, timeout = TIMEOUT }: { now(): Date; timeou
   };
 }
 
-/** Without what a careless provider has let slip of its private keys. */
-function readKeys({ keys }: KeySet): Pick<Known, 'keyIds' | 'find'> {
+/** Those that have a name, without what a careless provider has let slip of its private keys. */
+function publicKeys({ keys }: KeySet): KeySet {
   if (keys.length > MAX_KEYS) throw new Error(`the key set has more than ${MAX_KEYS} keys`);
-  const publicKeys = keys.map((key) =>
-    Object.fromEntries(PUBLIC_MEMBERS.filter((name) => Object.hasOwn(key, name)).map((name) => [name, key[name]])),
-  );
-  const named = publicKeys.filter(({ kid }) => typeof kid === 'string');
+  const named = keys.filter(({ kid }) => typeof kid === 'string');
   return {
-    keyIds: new Set(named.map(({ kid }) => kid)),
-    find: createLocalJWKSet({ keys: named } as unknown as JSONWebKeySet),
+    keys: named.map((key) =>
+      Object.fromEntries(PUBLIC_MEMBERS.filter((name) => Object.hasOwn(key, name)).map((name) => [name, key[name]])),
+    ),
   };
 }
