@@ -2,7 +2,7 @@ import type { ConnectionFacts } from '../audit/events.ts';
 import type { AwakeCluster, Cluster } from '../clusters/cluster.ts';
 import type { AccessRequest, Authority, Decision, Identity, KeyRing } from '../iam/identity.ts';
 import { denialText } from '../iam/policy/denial.ts';
-import { type RequestContext, requestContext } from '../iam/request-context.ts';
+import { type RequestContext, requestContext } from '../iam/request-facts.ts';
 import { authenticationCleartextPassword } from '../pgwire/messages.ts';
 import { Refused } from '../refused.ts';
 import { ADMIN_ROLE } from '../roles/catalog-sql.ts';

@@ -5,7 +5,7 @@ import type { Authority, Identity, KeyRing } from '../iam/identity.ts';
 import { checkInput } from '../iam/input.ts';
 import type { KeyUses } from '../iam/key-uses.ts';
 import { denialText } from '../iam/policy/denial.ts';
-import { type RequestContext, requestContext } from '../iam/request-context.ts';
+import { type RequestContext, requestContext } from '../iam/request-facts.ts';
 import { Refused } from '../refused.ts';
 import { parseRequestClaim, type RequestClaim } from '../sigv4/request.ts';
 import { checkCredentials } from '../sts/credential-limits.ts';

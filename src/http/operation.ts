@@ -1,6 +1,6 @@
 import type { Identity } from '../iam/identity.ts';
 import type { InputOf, Members, RawInput } from '../iam/input.ts';
-import type { RequestContext } from '../iam/request-context.ts';
+import type { RequestContext } from '../iam/request-facts.ts';
 
 /** What a caller must be allowed: an action on an ARN, or on `*` where AWS defines no resource. */
 export interface Need {

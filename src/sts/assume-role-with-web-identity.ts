@@ -1,6 +1,6 @@
 import { sessionArn } from '../iam/arn.ts';
 import { type InputOf, required, UNSUPPORTED } from '../iam/input.ts';
-import type { RequestContext } from '../iam/request-context.ts';
+import type { RequestContext } from '../iam/request-facts.ts';
 import { Refused } from '../refused.ts';
 import { packedPolicySize } from './packed-size.ts';
 import { sessionContext, sessionPolicies } from './session-parameters.ts';

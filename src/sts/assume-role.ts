@@ -1,7 +1,7 @@
 import { sessionArn } from '../iam/arn.ts';
 import type { Identity } from '../iam/identity.ts';
 import { type InputOf, required, UNSUPPORTED } from '../iam/input.ts';
-import type { RequestContext } from '../iam/request-context.ts';
+import type { RequestContext } from '../iam/request-facts.ts';
 import { tagKeyList, tagList } from '../iam/shapes.ts';
 import { Refused } from '../refused.ts';
 import { packedPolicySize } from './packed-size.ts';

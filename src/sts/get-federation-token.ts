@@ -1,7 +1,7 @@
 import { federatedUserArn } from '../iam/arn.ts';
 import type { Identity } from '../iam/identity.ts';
 import { type InputOf, required } from '../iam/input.ts';
-import type { RequestContext } from '../iam/request-context.ts';
+import type { RequestContext } from '../iam/request-facts.ts';
 import { tagList } from '../iam/shapes.ts';
 import { ownSessionSeconds, ownSubject } from './get-session-token.ts';
 import { packedPolicySize } from './packed-size.ts';

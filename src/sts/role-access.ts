@@ -3,7 +3,7 @@ import { type CompiledTrust, compileTrustPolicy } from '../iam/policy/compile.ts
 import { bareDenialText } from '../iam/policy/denial.ts';
 import { parseTrustPolicy } from '../iam/policy/parse.ts';
 import { evaluateTrust } from '../iam/policy/trust.ts';
-import type { RequestContext } from '../iam/request-context.ts';
+import type { RequestContext } from '../iam/request-facts.ts';
 import { Refused } from '../refused.ts';
 import type { RoleRecord } from '../state/records.ts';
 import type { Sts } from './sts.ts';

@@ -1,6 +1,6 @@
 import { awsManagedPolicy } from '../iam/aws-managed-policies.ts';
 import { parseIdentityPolicy } from '../iam/policy/parse.ts';
-import { key, type RequestContext } from '../iam/request-context.ts';
+import { key, type RequestContext } from '../iam/request-facts.ts';
 import { Refused } from '../refused.ts';
 import type { Tag } from '../state/records.ts';
 import type { Store } from '../state/store.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { requestContext } from './request-context.ts';
+import { requestContext } from './request-facts.ts';
 
 const NOW = new Date('2026-03-01T12:00:00.900Z');
 const facts = { sourceAddress: '192.0.2.1', encrypted: true, now: NOW, region: 'eu-west-1' };
