@@ -1,11 +1,11 @@
 import { randomBytes, randomUUID } from 'node:crypto';
-import { rm } from 'node:fs/promises';
+import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createLogAudit } from './audit/events.ts';
 import type { Log } from './audit/log.ts';
 import { createClusterDirectory } from './clusters/directory.ts';
 import { Fleet } from './clusters/fleet.ts';
-import { newClusterId } from './clusters/names.ts';
+import { isClusterId, newClusterId } from './clusters/names.ts';
 import { openCertificate } from './config/certificate.ts';
 import { cacheFolder, makeRunFolder } from './config/folders.ts';
 import type { Options } from './config/options.ts';
@@ -61,6 +61,16 @@ const CONTROL_CONNECTIONS = 20;
 
 const now = () => new Date();
 
+/** The names of what is in a folder; none where there is no folder. */
+async function namesIn(folder: string): Promise<string[]> {
+  try {
+    return await readdir(folder);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
+    throw error;
+  }
+}
+
 /** Binds an address. Throws an Error that names the option to change. */
 async function bind<T>(
   option: string,
@@ -99,6 +109,29 @@ export async function startServer({ options, durable, env, log }: ServerSetup): 
     const runFolder = await makeRunFolder(dataDir);
     undo.push(() => rm(runFolder, { recursive: true, force: true }));
 
+    const host = createEmbeddedHost({
+      cacheFolder: cacheFolder(dataDir, env),
+      runFolder,
+      log,
+      postgresUser: options.postgresUser,
+    });
+    const sessions = new Sessions();
+    const clusters = join(dataDir, 'clusters');
+    const fleet = new Fleet({
+      host,
+      folderOf: (id) => join(clusters, id),
+      durable,
+      log,
+      onMappingsChanged: (id) => void revocation.refresh(id),
+    });
+    const revocation = new Revocation(fleet, sessions, log);
+    undo.push(() => fleet.close());
+
+    // The first connection should not have to wait for the default cluster, and a start not for one PostgreSQL after
+    // the other: which cluster it is the control database will say, but where there is one at most, it must be that one.
+    const [onlyCluster = newClusterId(randomBytes), ...others] = (await namesIn(clusters)).filter(isClusterId);
+    if (others.length === 0) fleet.wake(onlyCluster).catch(() => undefined);
+
     const parts = [
       loadSealer({ folder: dataDir, env }),
       openCertificate(options, join(dataDir, 'tls'), now),
@@ -106,22 +139,10 @@ export async function startServer({ options, durable, env, log }: ServerSetup): 
     ] as const;
     // None may still be building when what was built is taken down.
     await Promise.allSettled(parts);
-    const [sealer, certificate, { host, engine, store }] = await Promise.all(parts);
+    const [sealer, certificate, { engine, store }] = await Promise.all(parts);
 
-    const bootstrap = { account, region, clusterId: newClusterId(randomBytes), now: now(), random: randomBytes };
+    const bootstrap = { account, region, clusterId: onlyCluster, now: now(), random: randomBytes };
     const { defaultClusterId } = await bootstrapAccount(store, sealer, bootstrap);
-
-    const sessions = new Sessions();
-    const fleet = new Fleet({
-      host,
-      folderOf: (id) => join(dataDir, 'clusters', id),
-      durable,
-      log,
-      onMappingsChanged: (id) => void revocation.refresh(id),
-    });
-    const revocation = new Revocation(fleet, sessions, log);
-    undo.push(() => fleet.close());
-    // The first connection should not have to wait for it.
     const awake = fleet.wake(defaultClusterId);
 
     const sessionTokens = createSessionMaker({ sealer, random: randomBytes });
@@ -188,12 +209,6 @@ export async function startServer({ options, durable, env, log }: ServerSetup): 
     };
 
     async function startControl() {
-      const host = createEmbeddedHost({
-        cacheFolder: cacheFolder(dataDir, env),
-        runFolder,
-        log,
-        postgresUser: options.postgresUser,
-      });
       const folder = join(dataDir, 'control');
       const settings = { name: 'control', folder, durable, maxConnections: CONTROL_CONNECTIONS };
       const engine = await keepRunning(() => host.start(settings), log, now);
@@ -204,7 +219,7 @@ export async function startServer({ options, durable, env, log }: ServerSetup): 
       };
       const store = await openStore({ connection, log });
       undo.push(() => store.close());
-      return { host, engine, store };
+      return { engine, store };
     }
   } catch (error) {
     await takeDown();

@@ -146,7 +146,7 @@ function decide(
   const decision = authority.decide(identity, request);
   if (!decision.allowed) {
     throw new Refused('action-denied', {
-      hint: denialText(identity.arn, request, decision.effect),
+      hint: denialText(identity.arn, request, decision),
       detail: decision.because,
     });
   }

@@ -146,7 +146,7 @@ function authorise(authority: Authority, caller: Identity, needs: readonly Need[
     const decision = authority.decide(caller, { action, resource, context: { ...context, ...need.context } });
     if (decision.allowed) continue;
     throw new Refused('action-denied', {
-      say: denialText(caller.arn, need, decision.effect),
+      say: denialText(caller.arn, need, decision),
       detail: decision.because,
     });
   }

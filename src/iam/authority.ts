@@ -1,67 +1,157 @@
-import { Refused } from '../refused.ts';
 import type { RoleRecord, UserRecord } from '../state/records.ts';
 import type { Store } from '../state/store.ts';
-import { nameInArn, nameKey, parseRoleArn, roleArn } from './arn.ts';
-import { decideFederated } from './federated-trust.ts';
-import type { Authority, Decision, Identity } from './identity.ts';
-import { type CompiledPolicy, compileIdentityPolicy } from './policy/compile.ts';
-import { evaluate } from './policy/evaluate.ts';
-import { parseIdentityPolicy } from './policy/parse.ts';
+import { nameInArn, nameKey, rootArn, userArn } from './arn.ts';
+import type { AccessRequest, Authority, Decision, Identity } from './identity.ts';
+import {
+  boundaryOf,
+  clusterPolicyOf,
+  identityPolicies,
+  sessionPolicies,
+  trustPolicyOf,
+  UnusablePolicy,
+} from './policies-of.ts';
+import type { Caller } from './policy/caller.ts';
+import { closedDecision } from './policy/closed.ts';
+import { evaluate, type PolicySet } from './policy/evaluate.ts';
+import { requestContext, webIdentityContext } from './request-context.ts';
+import { type Resource, resourceOf } from './resource.ts';
+
+/** Nobody becomes a role without its trust policy; tags and a source identity may be given to other sessions too. */
+const ASSUMING = /^sts:AssumeRole/i;
+const MARKING = /^sts:(?:TagSession|SetSourceIdentity)$/i;
+const ROLE_ARN = /^arn:[^:]*:iam::[^:]*:role\//;
+/** As for the bucket policies of S3: the root user can always undo a resource policy that locks everybody out. */
+const ROOT_MAY_ALWAYS = new Set(['dsql:getclusterpolicy', 'dsql:putclusterpolicy', 'dsql:deleteclusterpolicy']);
+
+type Holder = Readonly<UserRecord | RoleRecord>;
 
 /** Decides by the policies that stand in the store at this moment; nothing is remembered from an earlier decision. */
 export function createAuthority({ store, account }: { store: Store; account: string }): Authority {
+  const closed = (caller: string, request: AccessRequest, work: () => Decision): Decision => {
+    try {
+      return work();
+    } catch (error) {
+      if (!(error instanceof UnusablePolicy)) throw error;
+      const { action, resource } = request;
+      return closedDecision({ action, resource, caller }, error.limit, error.message, error.needed);
+    }
+  };
   return {
     decide(identity, request) {
-      if (identity.account !== account) return denied(`${identity.arn} is of another account`);
-      if (identity.session?.policies) return denied('session policies are not evaluated yet');
-      if (identity.kind === 'root') {
-        return { allowed: true, effect: 'allowed', because: 'the account root user may do everything', matched: [] };
-      }
+      const { action, resource } = request;
+      const gone = (because: string) =>
+        closedDecision(
+          { action, resource, caller: identity.arn },
+          'identity',
+          because,
+          'Other credentials are needed.',
+        );
+      if (identity.account !== account) return gone(`${identity.arn} is of another account`);
       const holder = findHolder(store, identity);
-      if (!holder) return denied(`${identity.principalArn} does not exist any more`);
-      const policies = policiesOf(holder);
-      if (policies instanceof Refused) return denied(policies.detail);
-      return evaluate({ identity: policies }, request);
+      if (holder === undefined) return gone(`${issuerOf(identity)} does not exist any more`);
+      return closed(identity.arn, request, () => {
+        const named = resourceOf(store, account, resource);
+        const policies: PolicySet = {
+          ...ownPolicies(store, identity, holder),
+          resource: resourcePolicy(identity.kind, named, request),
+        };
+        return evaluate(policies, {
+          action,
+          resource,
+          caller: callerOf(identity, holder),
+          context: requestContext(identity, holder === 'root' ? [] : holder.tags, named, request),
+        });
+      });
     },
-    decideTrust(federated, request) {
-      const role = store.get('roles', nameKey(parseRoleArn(request.resource)?.name ?? ''));
-      const isNamed = role !== undefined && roleArn(account, role) === request.resource;
-      return decideFederated(isNamed ? role : undefined, federated, request);
+
+    decideTrust(identity, request) {
+      const { action, resource } = request;
+      return closed(identity.provider, request, () => {
+        const named = resourceOf(store, account, resource);
+        if (named?.type !== 'role') throw noSuchRole(resource);
+        const trust = {
+          kind: 'trust',
+          policy: trustPolicyOf(named.record),
+          ids: named.record.trustPrincipals,
+        } as const;
+        const { provider } = identity;
+        return evaluate(
+          { identity: [], boundary: undefined, session: undefined, resource: trust },
+          {
+            action,
+            resource,
+            caller: {
+              kind: 'web-identity',
+              account: undefined,
+              arn: provider,
+              principalArn: provider,
+              entityId: undefined,
+              bounded: false,
+            },
+            context: webIdentityContext(identity, account, named, request),
+          },
+        );
+      });
     },
   };
 }
 
-/** By the unique id: who is made again under the same name has not the old one's policies, and the other way round. */
-function findHolder(store: Store, identity: Identity): Readonly<UserRecord | RoleRecord> | undefined {
-  const key = nameKey(nameInArn(identity.principalArn));
+/** The user or role whose policies count, or `root`; undefined when it does not exist any more. */
+function findHolder(store: Store, identity: Identity): Holder | 'root' | undefined {
+  const arn = issuerOf(identity);
+  if (arn === rootArn(identity.account)) return 'root';
+  const key = nameKey(nameInArn(arn));
+  if (identity.kind === 'federated-user') {
+    const user = store.get('users', key);
+    return user && userArn(identity.account, user) === arn ? user : undefined;
+  }
+  // By the unique id: who is made again under the same name has not the old one's policies, and the other way round.
   const session = identity.kind === 'role-session';
   const holder = store.get(session ? 'roles' : 'users', key);
   const id = session ? identity.userId.slice(0, identity.userId.indexOf(':')) : identity.userId;
   return holder?.id === id ? holder : undefined;
 }
 
-/** A record is replaced whenever its policies change, so what was compiled for it never grows stale. */
-const compiled = new WeakMap<object, readonly CompiledPolicy[] | Refused>();
-
-/** A stored policy that cannot be read might hold a Deny, so it refuses everything. */
-function policiesOf(holder: Readonly<UserRecord | RoleRecord>): readonly CompiledPolicy[] | Refused {
-  let policies = compiled.get(holder);
-  if (!policies) {
-    policies = compileAll(holder.policies);
-    compiled.set(holder, policies);
-  }
-  return policies;
+/** Of a federated user: who asked for the session. */
+function issuerOf(identity: Identity): string {
+  return identity.kind === 'federated-user' ? (identity.session?.issuer ?? identity.arn) : identity.principalArn;
 }
 
-function compileAll(documents: Readonly<Record<string, string>>): readonly CompiledPolicy[] | Refused {
-  try {
-    return Object.entries(documents).map(([name, text]) => compileIdentityPolicy(name, parseIdentityPolicy(text)));
-  } catch (error) {
-    if (error instanceof Refused) return error;
-    throw error;
-  }
+/** Throws UnusablePolicy. */
+function ownPolicies(store: Store, identity: Identity, holder: Holder | 'root'): Omit<PolicySet, 'resource'> {
+  // Without a session policy a federated user may do only what a resource's policy gives to it by name.
+  const session = sessionPolicies(store, identity.session) ?? (identity.kind === 'federated-user' ? [] : undefined);
+  if (holder === 'root') return { identity: 'everything', boundary: undefined, session };
+  return { identity: identityPolicies(store, holder), boundary: boundaryOf(store, holder), session };
 }
 
-function denied(because: string): Decision {
-  return { allowed: false, effect: 'implicit-deny', because, matched: [] };
+/** Throws UnusablePolicy. */
+function resourcePolicy(
+  kind: Identity['kind'],
+  named: Resource | undefined,
+  { action, resource }: AccessRequest,
+): PolicySet['resource'] {
+  if (named?.type === 'cluster') {
+    if (kind === 'root' && ROOT_MAY_ALWAYS.has(action.toLowerCase())) return undefined;
+    const policy = clusterPolicyOf(named.record);
+    return policy && { kind: 'resource', policy, ids: undefined };
+  }
+  if (!ASSUMING.test(action) && !(MARKING.test(action) && ROLE_ARN.test(resource))) return undefined;
+  if (named?.type !== 'role') throw noSuchRole(resource);
+  return { kind: 'trust', policy: trustPolicyOf(named.record), ids: named.record.trustPrincipals };
+}
+
+function noSuchRole(arn: string): UnusablePolicy {
+  return new UnusablePolicy('trust', `there is no role ${arn} in this account`, `Role ${arn} must be created.`);
+}
+
+function callerOf(identity: Identity, holder: Holder | 'root'): Caller {
+  return {
+    kind: identity.kind,
+    account: identity.account,
+    arn: identity.arn,
+    principalArn: issuerOf(identity),
+    entityId: holder === 'root' ? undefined : holder.id,
+    bounded: holder !== 'root' && holder.boundary !== null,
+  };
 }

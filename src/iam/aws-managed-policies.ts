@@ -1,7 +1,5 @@
-/** A policy that AWS itself manages, in its default version. */
 export interface AwsManagedPolicy {
   name: string;
-  /** ANPA… */
   id: string;
   path: string;
   description: string;
@@ -10,22 +8,25 @@ export interface AwsManagedPolicy {
   createdAt: string;
 }
 
-const POLICIES: Readonly<Record<string, AwsManagedPolicy>> = {
-  'arn:aws:iam::aws:policy/AdministratorAccess': {
-    name: 'AdministratorAccess',
-    id: 'ANPAIWMBCKSKIEE64ZLYK',
-    path: '/',
-    description: 'Provides full access to AWS services and resources.',
-    document: '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}',
-    versionId: 'v1',
-    createdAt: '2015-02-06T18:39:46Z',
-  },
-};
+const POLICIES: ReadonlyMap<string, AwsManagedPolicy> = new Map([
+  [
+    'arn:aws:iam::aws:policy/AdministratorAccess',
+    {
+      name: 'AdministratorAccess',
+      id: 'ANPAIWMBCKSKIEE64ZLYK',
+      path: '/',
+      description: 'Provides full access to AWS services and resources.',
+      document: '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}',
+      versionId: 'v1',
+      createdAt: '2015-02-06T18:39:46Z',
+    },
+  ],
+]);
 
 export function awsManagedPolicy(arn: string): AwsManagedPolicy | undefined {
-  return Object.hasOwn(POLICIES, arn) ? POLICIES[arn] : undefined;
+  return POLICIES.get(arn);
 }
 
 export function awsManagedPolicies(): readonly AwsManagedPolicy[] {
-  return Object.values(POLICIES);
+  return [...POLICIES.values()];
 }

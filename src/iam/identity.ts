@@ -1,7 +1,9 @@
 import type { Tag } from '../state/records.ts';
+import type { Explanation } from './policy/explain.ts';
 
-/** Who is calling, once a signature has been proved. A session of GetSessionToken is the user, or the root user, itself. */
+/** Who is calling, once a signature has been proved. */
 export interface Identity {
+  /** A session of GetSessionToken stays what asked for it, root or user, with a `session`. */
   kind: 'root' | 'user' | 'role-session' | 'federated-user';
   account: string;
   /**
@@ -21,33 +23,25 @@ export interface Identity {
   session: SessionFacts | undefined;
 }
 
-/** What a session was given when it began, and keeps until it ends. */
+/** What temporary credentials carry. */
 export interface SessionFacts {
   issuedAt: Date;
   expiresAt: Date;
-  /** Inline session policies as they were passed; undefined where no session policy of any kind was. */
+  /** Inline session policies, as they were passed; undefined where no session policy of any kind was. */
   policies: readonly string[] | undefined;
   /** ARNs of managed session policies. They are looked up when it is decided: one that is gone allows nothing. */
   policyArns: readonly string[];
-  /** Session tags. They count before the principal's own tags of the same key, which is compared without case. */
+  /** Session tags; they stand before the principal's own tags of the same key, in any case. */
   tags: readonly Tag[];
   /** Keys of the tags that the sessions of this session get too. */
   transitiveTagKeys: readonly string[];
   sourceIdentity: string | undefined;
-  /** ARN of the OpenID Connect provider that vouched for whoever began the session. */
+  /** ARN of the identity provider that vouched for the session. */
   federatedProvider: string | undefined;
-  /** Further condition keys of the session, in lower case: `token.example.com:sub`. */
+  /** Further context keys, in lower case: `token.example.com:sub`. */
   claims: Readonly<Record<string, readonly string[]>>;
-  /** Of a federated user: the ARN of the IAM user, or the root user, who called GetFederationToken. */
+  /** Of a federated user: ARN of the IAM user, or the root user, who asked for the session. */
   issuer: string | undefined;
-}
-
-/** Who is no AWS identity and wants to assume a role: somebody whom an OpenID Connect provider vouches for. */
-export interface FederatedPrincipal {
-  /** The provider's ARN. */
-  provider: string;
-  /** What the provider said, as condition keys in lower case: `token.example.com:aud`. */
-  claims: Readonly<Record<string, readonly string[]>>;
 }
 
 /**
@@ -78,18 +72,44 @@ export interface AccessRequest {
   context: Readonly<Record<string, readonly string[]>>;
 }
 
-/** The answer and why: enough to explain it to the operator. */
+/** What kind of policy has a say. `trust` is the trust policy of a role, `resource` the policy of a cluster. */
+export type PolicyKind = 'identity' | 'boundary' | 'session' | 'resource' | 'trust';
+
+/** A statement that matched. */
+export interface Matched {
+  kind: PolicyKind;
+  policy: string;
+  /** Where the policy stands: `user alice`, `group devs`, `role reader`, `cluster …`, or the ARN of a managed policy. */
+  origin: string;
+  statement: string;
+  effect: 'Allow' | 'Deny';
+  /** Offsets of the statement in the text of the document. */
+  span: { start: number; end: number };
+}
+
+/** The answer and why: enough to explain it to the operator. All but the first three is found out when it is asked for. */
 export interface Decision {
-  allowed: boolean;
-  effect: 'allowed' | 'explicit-deny' | 'implicit-deny';
+  readonly allowed: boolean;
+  readonly effect: 'allowed' | 'explicit-deny' | 'implicit-deny';
+  /** The kind of policy that denied, or that did not allow; undefined where it is allowed. */
+  readonly limit: PolicyKind | undefined;
   /** One sentence for the operator. */
-  because: string;
-  /** The statements that matched, in the order they were met. */
-  matched: readonly { policy: string; statement: string; effect: 'Allow' | 'Deny' }[];
+  readonly because: string;
+  /** The statements that matched. */
+  readonly matched: readonly Matched[];
+  explain(): Explanation;
+}
+
+/** Somebody whom an identity provider vouches for, before there is a session. */
+export interface WebIdentity {
+  /** ARN of the provider. */
+  provider: string;
+  /** The token's claims as context keys, in lower case: `token.example.com:sub`. */
+  claims: Readonly<Record<string, readonly string[]>>;
 }
 
 export interface Authority {
   decide(identity: Identity, request: AccessRequest): Decision;
   /** By the trust policy of the role that `request.resource` names, and nothing else. */
-  decideTrust(federated: FederatedPrincipal, request: AccessRequest): Decision;
+  decideTrust(caller: WebIdentity, request: AccessRequest): Decision;
 }

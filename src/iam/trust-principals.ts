@@ -28,7 +28,7 @@ export function resolveTrustPrincipals(
 function idOf(
   reader: Pick<Store, 'get'>,
   account: string,
-  principal: Extract<Principal, { arn: string }>,
+  principal: Extract<Principal, { type: 'user' | 'role' | 'session' }>,
 ): string | undefined {
   if (principal.account !== account) return undefined;
   if (principal.type === 'session') {

@@ -64,10 +64,10 @@ export async function assumeRole(
       tags,
     }),
   };
-  authorise(sts, role, caller, { ...access('sts:AssumeRole'), context });
+  authorise(sts, caller, { ...access('sts:AssumeRole'), context });
   // Inherited ones too: the trust policy says whether it takes them.
-  if (tags.tags.length > 0) authorise(sts, role, caller, { ...access('sts:TagSession'), context });
-  if (source !== undefined) authorise(sts, role, caller, { ...access('sts:SetSourceIdentity'), context });
+  if (tags.tags.length > 0) authorise(sts, caller, { ...access('sts:TagSession'), context });
+  if (source !== undefined) authorise(sts, caller, { ...access('sts:SetSourceIdentity'), context });
 
   const seconds = roleSessionSeconds(role, input.DurationSeconds);
   if (caller.kind === 'role-session' && seconds > MAX_CHAINED_SECONDS) {

@@ -23,7 +23,7 @@ import type { OidcKeys } from './oidc-keys.ts';
  */
 
 /** What a verified token says. */
-export interface WebIdentity {
+export interface VerifiedIdentity {
   /** The provider's ARN. */
   provider: string;
   subject: string;
@@ -51,7 +51,7 @@ const CLOCK_TOLERANCE = 300;
  * Throws Refused `identity-token-invalid`, `identity-token-expired`, `identity-claim-rejected` or
  * `identity-provider-unreachable`.
  */
-export async function verifyIdentityToken(deps: IdentityTokenDeps, token: string): Promise<WebIdentity> {
+export async function verifyIdentityToken(deps: IdentityTokenDeps, token: string): Promise<VerifiedIdentity> {
   const { issuer, keyId } = readUnproved(token);
   const provider = deps.store.get('oidcProviders', oidcProviderArn(deps.account, issuer));
   if (provider?.url !== issuer) {
@@ -106,7 +106,7 @@ function read(
   provider: Readonly<OidcProviderRecord>,
   payload: JWTPayload,
   now: Date,
-): WebIdentity {
+): VerifiedIdentity {
   const { sub, aud, azp, iat } = payload;
   if (typeof sub !== 'string' || sub === '' || sub.length > 255) throw rejected('The claim sub is invalid.');
   if (typeof iat !== 'number' || iat > now.getTime() / 1000 + CLOCK_TOLERANCE) {

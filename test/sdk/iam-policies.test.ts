@@ -43,14 +43,14 @@ describe('inline policies', () => {
         Effect: 'Allow',
         Action: 's3:*',
         Resource: '*',
-        Condition: { Bool: { 'aws:SecureTransport': 'true' } },
+        Condition: { Boolean: { 'aws:SecureTransport': 'true' } },
       },
     });
     const put = new iam.PutUserPolicyCommand({ UserName: 'conditional', PolicyName: 'p', PolicyDocument });
     expect(await refusal(root.send(put))).toEqual({
       code: 'MalformedPolicyDocument',
       status: 400,
-      text: 'Syntax error in policy: the element Condition is not supported.',
+      text: 'Syntax errors in policy: there is no condition operator "Boolean".',
     });
   });
 

@@ -70,7 +70,7 @@ describe('roles', () => {
     [trust({ AWS: `arn:aws:iam::${ACCOUNT}:user/nobody` }), /^Invalid principal in policy: "AWS":".*nobody"$/],
     [trust({ AWS: 'arn:aws:iam::999999999999:user/x' }), /^Invalid principal/],
     [trust({ AWS: `arn:aws:iam::${ACCOUNT}:user/*` }), /^Invalid principal/],
-    [trust({ Federated: 'accounts.google.com' }), /Federated is not supported/],
+    [trust({ CanonicalUser: 'x' }), /CanonicalUser is not supported/],
     [allow('sts:AssumeRole'), /Has prohibited field Resource/],
     ['{"Statement":{"Effect":"Allow","Principal":"*","Action":"s3:*"}}', /may only specify STS AssumeRole actions/],
     ['{', /^Syntax errors in policy/],

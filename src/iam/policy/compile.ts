@@ -1,5 +1,20 @@
-import type { Effect, IdentityPolicy, Selection, TrustPolicy, TrustStatement } from './document.ts';
-import { actionMatcher, type Matcher, resourceMatcher } from './wildcard.ts';
+import { type CompiledCondition, compileCondition } from './conditions.ts';
+import type { Context } from './context.ts';
+import type {
+  Effect,
+  IdentityPolicy,
+  IdentityStatement,
+  Principal,
+  ResourcePolicy,
+  ResourceStatement,
+  Selection,
+  Span,
+  TrustPolicy,
+  TrustStatement,
+} from './document.ts';
+import { templateOf } from './parse-condition.ts';
+import { type Piece, resolve, staticParts } from './variables.ts';
+import { actionMatcher, type Matcher, wildcardMatcher } from './wildcard.ts';
 
 /** A statement ready to be asked. */
 export interface CompiledStatement {
@@ -7,44 +22,94 @@ export interface CompiledStatement {
   effect: Effect;
   /** Asked with the action in lower case. */
   action: Matcher;
-  resource: Matcher;
+  resource: ResourceMatcher;
+  conditions: readonly CompiledCondition[];
+  /** Whom a statement of a resource or trust policy names; undefined in all others, which speak of who has them. */
+  principals: { list: readonly Principal[]; negated: boolean } | undefined;
+  /** What was written, for explanations. */
+  source: { actions: Selection; resources: Selection | undefined; variables: boolean; span: Span };
 }
+
+export type ResourceMatcher = (resource: string, context: Context) => boolean;
 
 export interface CompiledPolicy {
   name: string;
+  /** Where it stands: `user alice`, `group devs`, `role reader`, or the ARN of a managed policy. */
+  origin: string;
   statements: readonly CompiledStatement[];
 }
 
-export interface CompiledTrust {
-  statements: readonly (Pick<TrustStatement, 'name' | 'effect' | 'principals'> & { action: Matcher })[];
+/** Also of a boundary, a managed and a session policy. */
+export function compileIdentityPolicy(name: string, policy: IdentityPolicy, origin = ''): CompiledPolicy {
+  return compiled(name, origin, policy);
 }
 
-export function compileIdentityPolicy(name: string, policy: IdentityPolicy): CompiledPolicy {
+/** What a trust policy is about is its role, so every resource matches. */
+export function compileTrustPolicy(policy: TrustPolicy, origin = ''): CompiledPolicy {
+  return compiled('trust policy', origin, policy);
+}
+
+export function compileResourcePolicy(policy: ResourcePolicy, origin = ''): CompiledPolicy {
+  return compiled('resource policy', origin, policy);
+}
+
+function compiled(name: string, origin: string, policy: IdentityPolicy | TrustPolicy | ResourcePolicy): CompiledPolicy {
+  const statements = policy.statements.map((statement) => compileStatement(statement, policy.variables));
+  return { name, origin, statements };
+}
+
+function compileStatement(
+  statement: IdentityStatement | TrustStatement | ResourceStatement,
+  variables: boolean,
+): CompiledStatement {
+  const { name, effect, actions, conditions, span } = statement;
+  const resources = 'resources' in statement ? statement.resources : undefined;
+  const negated = 'notPrincipal' in statement && statement.notPrincipal;
   return {
     name,
-    statements: policy.statements.map((statement) => ({
-      name: statement.name,
-      effect: statement.effect,
-      action: selectionMatcher(statement.actions, actionMatcher),
-      resource: selectionMatcher(statement.resources, resourceMatcher),
-    })),
+    effect,
+    action: actionsMatcher(actions),
+    resource: resources ? resourcesMatcher(resources, effect, variables) : () => true,
+    conditions: conditions.map((condition) => compileCondition(condition, effect, variables)),
+    principals: 'principals' in statement ? { list: statement.principals, negated } : undefined,
+    source: { actions, resources, variables, span },
   };
 }
 
-export function compileTrustPolicy(policy: TrustPolicy): CompiledTrust {
-  return {
-    statements: policy.statements.map(({ name, effect, principals, actions }) => ({
-      name,
-      effect,
-      principals,
-      action: selectionMatcher(actions, actionMatcher),
-    })),
+function actionsMatcher({ patterns, negated }: Selection): Matcher {
+  const any = anyOf(patterns.map(actionMatcher));
+  return negated ? (text) => !any(text) : any;
+}
+
+/**
+ * A pattern with a variable that has no value matches nothing. In NotResource that would name everything: a Deny may, an
+ * Allow must not.
+ */
+function resourcesMatcher({ patterns, negated }: Selection, effect: Effect, variables: boolean): ResourceMatcher {
+  const fixed: Matcher[] = [];
+  const templates: (readonly Piece[])[] = [];
+  for (const pattern of patterns) {
+    const pieces = templateOf(pattern, variables);
+    const parts = staticParts(pieces);
+    if (parts) fixed.push(wildcardMatcher(parts, 'resource'));
+    else templates.push(pieces);
+  }
+  const anyFixed = anyOf(fixed);
+  if (templates.length === 0) return negated ? (resource) => !anyFixed(resource) : anyFixed;
+  return (resource, context) => {
+    if (anyFixed(resource)) return !negated;
+    let open = false;
+    for (const pieces of templates) {
+      const parts = resolve(pieces, context);
+      if (!parts) open = true;
+      else if (wildcardMatcher(parts, 'resource')(resource)) return !negated;
+    }
+    return negated && !(open && effect === 'Allow');
   };
 }
 
-function selectionMatcher(selection: Selection, matcherOf: (pattern: string) => Matcher): Matcher {
-  const matchers = selection.patterns.map(matcherOf);
+function anyOf(matchers: readonly Matcher[]): Matcher {
   const [only] = matchers;
-  const any: Matcher = matchers.length === 1 && only ? only : (text) => matchers.some((match) => match(text));
-  return selection.negated ? (text) => !any(text) : any;
+  if (!only) return () => false;
+  return matchers.length === 1 ? only : (text) => matchers.some((match) => match(text));
 }

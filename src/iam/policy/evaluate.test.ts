@@ -1,17 +1,28 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import type { Caller } from './caller.ts';
 import { compileIdentityPolicy } from './compile.ts';
+import { contextOf } from './context.ts';
 import { denialText } from './denial.ts';
 import { evaluate } from './evaluate.ts';
 import { parseIdentityPolicy } from './parse.ts';
 
 const CLUSTER = 'arn:aws:dsql:us-east-1:123456789012:cluster/abcdefghijklmnopqrstuvwxyz';
+const CALLER: Caller = {
+  kind: 'user',
+  account: '123456789012',
+  arn: 'arn:aws:iam::123456789012:user/u',
+  principalArn: 'arn:aws:iam::123456789012:user/u',
+  entityId: 'AIDA1',
+  bounded: false,
+};
+const NO_LIMITS = { boundary: undefined, session: undefined, resource: undefined };
 
 function decide(policies: Record<string, object[]>, action: string, resource: string) {
   const identity = Object.entries(policies).map(([name, Statement]) =>
     compileIdentityPolicy(name, parseIdentityPolicy(JSON.stringify({ Version: '2012-10-17', Statement }))),
   );
-  return evaluate({ identity }, { action, resource, context: {} });
+  return evaluate({ ...NO_LIMITS, identity }, { action, resource, caller: CALLER, context: contextOf({}) });
 }
 
 const connect = { Sid: 'Connect', Effect: 'Allow', Action: 'dsql:DbConnect', Resource: CLUSTER };
@@ -19,7 +30,8 @@ const never = { Effect: 'Deny', Action: 'dsql:*', Resource: '*' };
 
 describe('a decision', () => {
   it('is a denial where nothing matches', () => {
-    expect(decide({}, 'dsql:DbConnect', CLUSTER)).toEqual({
+    expect(decide({}, 'dsql:DbConnect', CLUSTER)).toMatchObject({
+      limit: 'identity',
       allowed: false,
       effect: 'implicit-deny',
       because: `no identity-based policy allows dsql:DbConnect on ${CLUSTER}`,
@@ -30,7 +42,8 @@ describe('a decision', () => {
   });
 
   it('tells what allowed', () => {
-    expect(decide({ p: [connect] }, 'dsql:DbConnect', CLUSTER)).toEqual({
+    expect(decide({ p: [connect] }, 'dsql:DbConnect', CLUSTER)).toMatchObject({
+      limit: undefined,
       allowed: true,
       effect: 'allowed',
       because: `statement Connect of policy p allows dsql:DbConnect on ${CLUSTER}`,
@@ -125,8 +138,26 @@ it('words a denial as AWS does', () => {
   const request = { action: 'dsql:DbConnectAdmin', resource: CLUSTER };
   const arn = 'arn:aws:sts::123456789012:assumed-role/r/s';
   const head = `User: ${arn} is not authorized to perform: dsql:DbConnectAdmin on resource: ${CLUSTER}`;
-  expect(denialText(arn, request, 'implicit-deny')).toBe(
-    `${head} because no identity-based policy allows the dsql:DbConnectAdmin action`,
+  const said = (effect: 'explicit-deny' | 'implicit-deny') =>
+    (['identity', 'boundary', 'session', 'resource', 'trust'] as const).map((limit) =>
+      denialText(arn, request, { effect, limit }),
+    );
+  expect(said('implicit-deny')).toEqual(
+    [
+      'identity-based policy',
+      'permissions boundary',
+      'session policy',
+      'resource-based policy',
+      'role trust policy',
+    ].map((kind) => `${head} because no ${kind} allows the dsql:DbConnectAdmin action`),
   );
-  expect(denialText(arn, request, 'explicit-deny')).toBe(`${head} with an explicit deny in an identity-based policy`);
+  expect(said('explicit-deny')).toEqual(
+    [
+      'an identity-based policy',
+      'a permissions boundary',
+      'a session policy',
+      'a resource-based policy',
+      'the role trust policy',
+    ].map((kind) => `${head} with an explicit deny in ${kind}`),
+  );
 });

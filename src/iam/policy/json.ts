@@ -1,4 +1,4 @@
-import { Refused } from '../../refused.ts';
+import { syntax } from './malformed.ts';
 
 /**
  * JSON as policies need it. `JSON.parse` keeps the last of two equal keys, so a reader who trusts the first is
@@ -36,6 +36,13 @@ export function isArray(value: Json | undefined): value is readonly Json[] {
   return Array.isArray(value);
 }
 
+const spans = new WeakMap<JsonObject, { start: number; end: number }>();
+
+/** Where an object that `parseJson` made stands in its text. */
+export function spanOf(object: JsonObject): { start: number; end: number } {
+  return spans.get(object) ?? { start: 0, end: 0 };
+}
+
 class Reader {
   readonly #text: string;
   #at = 0;
@@ -67,9 +74,10 @@ class Reader {
   }
 
   #object(depth: number): JsonObject {
+    const start = this.#at;
     const members = new Map<string, Json>();
     this.#at += 1;
-    if (this.#next('}')) return members;
+    if (this.#next('}')) return this.#spanned(members, start);
     do {
       this.#take(SPACE);
       const key = this.#string();
@@ -78,6 +86,11 @@ class Reader {
       members.set(key, this.value(depth + 1));
     } while (this.#next(','));
     if (!this.#next('}')) throw this.#unexpected();
+    return this.#spanned(members, start);
+  }
+
+  #spanned(members: JsonObject, start: number): JsonObject {
+    spans.set(members, { start, end: this.#at });
     return members;
   }
 
@@ -118,16 +131,9 @@ class Reader {
     return found;
   }
 
-  #unexpected(): Refused {
+  #unexpected() {
     return syntax(
       this.#at < this.#text.length ? `unexpected character at offset ${this.#at}` : 'the text ends too early',
     );
   }
-}
-
-function syntax(detail: string): Refused<'malformed-policy'> {
-  return new Refused('malformed-policy', {
-    say: `Syntax errors in policy: ${detail}.`,
-    detail: `policy is not JSON: ${detail}`,
-  });
 }

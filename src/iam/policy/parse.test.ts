@@ -1,10 +1,11 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Refused } from '../../refused.ts';
-import { parseIdentityPolicy, parseTrustPolicy, policySize } from './parse.ts';
+import { parseIdentityPolicy, parseResourcePolicy, parseTrustPolicy, policySize } from './parse.ts';
 
 const valid = { Effect: 'Allow', Action: 's3:Get*', Resource: '*' };
 const policy = (statement: object | object[], more: object = {}) => JSON.stringify({ Statement: statement, ...more });
+const V2012 = { Version: '2012-10-17' };
 const trusted = { Effect: 'Allow', Principal: '*', Action: 'sts:AssumeRole' };
 
 /** What the policy is refused with, for the client. */
@@ -18,6 +19,7 @@ function refusal(parse: (text: string) => unknown, text: string): string {
   throw new Error('the policy was accepted');
 }
 
+// biome-ignore-start lint/suspicious/noTemplateCurlyInString: policy variables.
 describe('identity policies', () => {
   it('are read with all that is supported', () => {
     const text = policy(
@@ -33,12 +35,16 @@ describe('identity policies', () => {
         effect: 'Allow',
         actions: { negated: false, patterns: ['s3:Get?', 'S3:LIST*'] },
         resources: { negated: false, patterns: ['*'] },
+        conditions: [],
+        span: { start: 14, end: text.indexOf('},{') + 1 },
       },
       {
         name: '#2',
         effect: 'Deny',
         actions: { negated: true, patterns: ['*'] },
         resources: { negated: true, patterns: ['arn:aws:s3:::b/*', 'arn:aws:dsql:*'] },
+        conditions: [],
+        span: { start: text.indexOf('},{') + 2, end: text.indexOf('}],') + 1 },
       },
     ]);
   });
@@ -79,9 +85,50 @@ describe('identity policies', () => {
     [policy({ ...valid, Resource: 'bucket' }), /must be in ARN format/],
     [policy({ ...valid, Resource: 'arn:aws:s3' }), /must be in ARN format/],
     [policy({ ...valid, Resource: 'arn:aws:*:us-east-1:1:x' }), /must be in ARN format/],
-    // biome-ignore lint/suspicious/noTemplateCurlyInString: a policy variable.
-    [policy({ ...valid, Resource: 'arn:aws:s3:::b/${aws:username}' }), /policy variable .* is not supported/],
-    [policy({ ...valid, Condition: {} }), /the element Condition is not supported/],
+    [policy({ ...valid, Resource: 'arn:aws:s3:::b/${aws:username' }, V2012), /invalid policy variable in/],
+    [policy({ ...valid, Resource: 'arn:aws:s3:::b/${}' }, V2012), /invalid policy variable in/],
+    [policy({ ...valid, Resource: 'arn:aws:s3:::b/${a:b, default}' }, V2012), /invalid policy variable in/],
+    [policy({ ...valid, Resource: '${aws:username}' }, V2012), /must be in ARN format/],
+    [policy({ ...valid, Resource: 'arn:aws:${aws:username}:::b' }, V2012), /must be in ARN format/],
+    [policy({ ...valid, Condition: [] }), /Condition must be an object/],
+    [policy({ ...valid, Condition: { StringEquals: 1 } }), /"StringEquals" must be an object/],
+    [policy({ ...valid, Condition: { StringEquals: {} } }), /"StringEquals" has no keys/],
+    [policy({ ...valid, Condition: { StringEquals: { 'aws:x': [] } } }), /on "aws:x" has no values/],
+    [policy({ ...valid, Condition: { StringEquals: { 'aws:x': null } } }), /takes strings, numbers and booleans/],
+    [policy({ ...valid, Condition: { StringEquals: { 'aws:x': [['a']] } } }), /takes strings, numbers and booleans/],
+    [policy({ ...valid, Condition: { StringEquals: { username: 'a' } } }), /prefaced by a vendor/],
+    [policy({ ...valid, Condition: { StringEquals: { 'aws:x/${aws:y}': 'a' } } }), /condition key .* is not valid/],
+    [policy({ ...valid, Condition: { StringEquals: { 'aws:x ': 'a' } } }), /condition key .* is not valid/],
+    [policy({ ...valid, Condition: { StringMatches: { 'aws:x': 'a' } } }), /no condition operator "StringMatches"/],
+    [policy({ ...valid, Condition: { 'ForSome:StringLike': { 'aws:x': 'a' } } }), /no condition operator/],
+    [policy({ ...valid, Condition: { NullIfExists: { 'aws:x': 'true' } } }), /no condition operator/],
+    [policy({ ...valid, Condition: { 'ForAnyValue:Null': { 'aws:x': 'true' } } }), /no condition operator/],
+    [policy({ ...valid, Condition: { constructor: { 'aws:x': 'a' } } }), /no condition operator "constructor"/],
+    ...(
+      [
+        ['NumericEquals', '1e3'],
+        ['NumericLessThan', '${aws:x}'],
+        ['NumericGreaterThan', ''],
+        ['DateLessThan', '2024'],
+        ['DateEquals', '2024-02-30'],
+        ['DateEquals', '2024-01-01T24:00:00Z'],
+        ['DateEquals', 'yesterday'],
+        ['Bool', 'yes'],
+        ['Null', 'maybe'],
+        ['BinaryEquals', 'a'],
+        ['IpAddress', '10.0.0.0/33'],
+        ['IpAddress', '10.0.0'],
+        ['IpAddress', '010.0.0.1'],
+        ['IpAddress', '2001:db8::/129'],
+        ['NotIpAddress', '1::2::3'],
+        ['ArnLike', 'arn:aws:iam::*'],
+        ['ArnNotEquals', 'role/*'],
+        ['StringEquals', '${aws:x'],
+      ] as const
+    ).map(([operator, value]): [string, RegExp] => [
+      policy({ ...valid, Condition: { [operator]: { 'aws:x': value } } }, V2012),
+      value === '${aws:x' ? /invalid policy variable/ : /is not a value that the condition/,
+    ]),
     [policy({ ...valid, Principal: '*' }), /should not specify a principal/],
     [policy({ ...valid, NotPrincipal: '*' }), /should not specify a principal/],
     [policy({ ...valid, Extra: 1 }), /unknown element "Extra"/],
@@ -149,6 +196,7 @@ describe('identity policies', () => {
     expect(performance.now() - started).toBeLessThan(1000);
   });
 });
+// biome-ignore-end lint/suspicious/noTemplateCurlyInString: policy variables.
 
 describe('trust policies', () => {
   it('name their principals in every form', () => {
@@ -160,7 +208,9 @@ describe('trust policies', () => {
         'arn:aws:iam::123456789012:user/a/b',
         'arn:aws:iam::123456789012:role/r',
         'arn:aws:sts::123456789012:assumed-role/r/s@x',
+        'arn:aws:sts::123456789012:federated-user/fed',
       ],
+      Federated: ['arn:aws:iam::123456789012:oidc-provider/id.example.com/a', 'accounts.google.com'],
       Service: 'ec2.amazonaws.com',
     };
     const account = '123456789012';
@@ -171,6 +221,9 @@ describe('trust policies', () => {
       { type: 'user', account, path: '/a/', name: 'b', arn: Principal.AWS[3] },
       { type: 'role', account, path: '/', name: 'r', arn: Principal.AWS[4] },
       { type: 'session', account, roleName: 'r', arn: Principal.AWS[5] },
+      { type: 'federated-user', account, arn: Principal.AWS[6] },
+      { type: 'federated', provider: Principal.Federated[0] },
+      { type: 'federated', provider: Principal.Federated[1] },
       { type: 'service', service: 'ec2.amazonaws.com' },
     ]);
   });
@@ -183,16 +236,41 @@ describe('trust policies', () => {
     [{ ...trusted, Principal: { AWS: 'someone' } }, /^Invalid principal in policy: "AWS":"someone"$/],
     [{ ...trusted, Principal: { AWS: 'arn:aws:iam::123456789012:role/*' } }, /^Invalid principal/],
     [{ ...trusted, Principal: { Service: 'nobody' } }, /^Invalid principal in policy: "SERVICE":"nobody"$/],
-    [{ ...trusted, Principal: { Federated: 'x' } }, /Federated is not supported/],
+    [{ ...trusted, Principal: { Federated: 'x' } }, /^Invalid principal in policy: "FEDERATED":"x"$/],
+    [{ ...trusted, Principal: { Federated: '*' } }, /^Invalid principal in policy: "FEDERATED":"\*"$/],
     [{ ...trusted, Principal: { CanonicalUser: 'x' } }, /CanonicalUser is not supported/],
     [{ ...trusted, Principal: { Other: 'x' } }, /unknown Principal type "Other"/],
-    [{ ...trusted, NotPrincipal: '*' }, /NotPrincipal is not supported/],
+    [{ ...trusted, NotPrincipal: '*' }, /prohibited field NotPrincipal/],
     [{ ...trusted, Resource: '*' }, /prohibited field Resource/],
-    [{ ...trusted, Condition: {} }, /Condition is not supported/],
+    [{ ...trusted, Condition: { StringEquals: 'a' } }, /must be an object/],
     [{ ...trusted, Action: '*' }, /may only specify STS/],
     [{ ...trusted, Action: undefined, NotAction: 'sts:TagSession' }, /may only specify STS/],
   ])('refuses %j', (statement, expected) => {
     expect(refusal(parseTrustPolicy, policy(statement))).toMatch(expected);
+  });
+});
+
+describe('resource policies', () => {
+  const named = { Effect: 'Deny', Principal: '*', Action: 'dsql:*', Resource: '*' };
+
+  it('name whom they are about, or whom not', () => {
+    const read = (statement: object) => parseResourcePolicy(policy(statement)).statements[0]!;
+    expect(read(named)).toMatchObject({ principals: [{ type: 'everyone' }], notPrincipal: false });
+    const others = { ...named, Principal: undefined, NotPrincipal: { AWS: '123456789012' } };
+    expect(read(others)).toMatchObject({
+      principals: [{ type: 'account', account: '123456789012' }],
+      notPrincipal: true,
+    });
+  });
+
+  it.each([
+    [{ ...named, Principal: undefined }, /Missing required field Principal/],
+    [{ ...named, NotPrincipal: '*' }, /Principal or NotPrincipal, not both/],
+    [{ ...named, Principal: undefined, NotPrincipal: '*', Effect: 'Allow' }, /must be used with "Effect": "Deny"/],
+    [{ ...named, Resource: undefined }, /must contain resources/],
+    [{ ...named, Action: 'DbConnect' }, /prefaced by a vendor/],
+  ])('refuses %j', (statement, expected) => {
+    expect(refusal(parseResourcePolicy, policy(statement))).toMatch(expected);
   });
 });
 

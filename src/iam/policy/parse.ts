@@ -1,17 +1,27 @@
-import { Refused } from '../../refused.ts';
-import type { Effect, IdentityPolicy, IdentityStatement, Selection, TrustPolicy, TrustStatement } from './document.ts';
-import { isArray, isObject, type Json, type JsonObject, parseJson } from './json.ts';
+import type {
+  IdentityPolicy,
+  IdentityStatement,
+  ResourcePolicy,
+  ResourceStatement,
+  Selection,
+  TrustPolicy,
+  TrustStatement,
+} from './document.ts';
+import { isArray, isObject, type Json, type JsonObject, parseJson, spanOf } from './json.ts';
+import { malformed, quoted, syntax } from './malformed.ts';
+import { parseConditions, templateOf } from './parse-condition.ts';
 import { parsePrincipal } from './principal.ts';
+import type { Piece } from './variables.ts';
 
 /*
  * The grammar is the IAM User Guide's "Grammar of the IAM JSON policy language", read strictly: element names in their
- * own case, nothing unknown, and nothing that Postern would not enforce. Not enforced yet, hence refused and never
- * ignored: Condition, NotPrincipal, policy variables, federated principals.
+ * own case, nothing unknown, and nothing that Postern would not enforce.
  */
 
 const VERSIONS = ['2012-10-17', '2008-10-17'];
+const COMMON_ELEMENTS = ['Sid', 'Effect', 'Action', 'NotAction', 'Condition'];
 const MAX_STATEMENTS = 500;
-const MAX_PATTERNS = 2000;
+const MAX_PATTERNS = 5000;
 
 const SID = /^[0-9A-Za-z]*$/;
 const ACTION = /^(?:\*|(?:\*|[a-z0-9][a-z0-9-]{0,62}):[A-Za-z0-9*?]{1,128})$/i;
@@ -27,42 +37,69 @@ export function policySize(text: string): number {
 
 /** A policy of a user or role. Throws Refused `malformed-policy`, and nothing else. */
 export function parseIdentityPolicy(text: string): IdentityPolicy {
-  return { statements: statementsOf(text).map(identityStatement) };
+  return policyOf(text, identityStatement);
 }
 
 /** A role's AssumeRolePolicyDocument. Throws Refused `malformed-policy`, and nothing else. */
 export function parseTrustPolicy(text: string): TrustPolicy {
-  return { statements: statementsOf(text).map(trustStatement) };
+  return policyOf(text, trustStatement);
 }
 
-function identityStatement(statement: JsonObject, index: number): IdentityStatement {
+/** The resource policy of a cluster. Throws Refused `malformed-policy`, and nothing else. */
+export function parseResourcePolicy(text: string): ResourcePolicy {
+  return policyOf(text, resourceStatement);
+}
+
+type Reader<Statement> = (statement: JsonObject, index: number, variables: boolean) => Statement;
+
+function policyOf<Statement>(text: string, read: Reader<Statement>) {
+  const { statements, variables } = statementsOf(text);
+  return { variables, statements: statements.map((statement, index) => read(statement, index, variables)) };
+}
+
+const identityStatement: Reader<IdentityStatement> = (statement, index, variables) => {
   for (const name of ['Principal', 'NotPrincipal']) {
     if (statement.has(name)) throw malformed('Policy document should not specify a principal.');
   }
-  const head = statementHead(statement, index, ['Action', 'NotAction', 'Resource', 'NotResource']);
-  const actions = selection(statement, 'Action', 'Policy statement must contain actions.');
-  const resources = selection(statement, 'Resource', 'Policy statement must contain resources.');
-  for (const action of actions.patterns) checkAction(action);
-  for (const resource of resources.patterns) checkResource(resource);
-  return { ...head, actions, resources };
-}
+  const head = statementHead(statement, index, variables, ['Resource', 'NotResource']);
+  return { ...head, actions: actionsOf(statement), resources: resourcesOf(statement, variables) };
+};
 
-function trustStatement(statement: JsonObject, index: number): TrustStatement {
+const trustStatement: Reader<TrustStatement> = (statement, index, variables) => {
   for (const name of ['Resource', 'NotResource']) {
     if (statement.has(name)) throw malformed(`Has prohibited field ${name}`);
   }
-  if (statement.has('NotPrincipal')) throw unsupported('NotPrincipal');
-  const head = statementHead(statement, index, ['Action', 'NotAction', 'Principal']);
+  // IAM User Guide, "NotPrincipal": not in a role trust policy.
+  if (statement.has('NotPrincipal')) throw malformed('Has prohibited field NotPrincipal');
+  const head = statementHead(statement, index, variables, ['Principal']);
   const principal = statement.get('Principal');
   if (principal === undefined) throw malformed('Missing required field Principal');
   const actions = selection(statement, 'Action', 'Policy statement must contain actions.');
   if (actions.negated || !actions.patterns.every((action) => TRUST_ACTION.test(action))) {
     throw malformed('AssumeRole policy may only specify STS AssumeRole actions.');
   }
-  return { ...head, actions, principals: parsePrincipal(principal) };
-}
+  return { ...head, actions, principals: parsePrincipal('Principal', principal) };
+};
 
-function statementsOf(text: string): JsonObject[] {
+const resourceStatement: Reader<ResourceStatement> = (statement, index, variables) => {
+  const head = statementHead(statement, index, variables, ['Resource', 'NotResource', 'Principal', 'NotPrincipal']);
+  const notPrincipal = statement.has('NotPrincipal');
+  if (notPrincipal && statement.has('Principal')) throw syntax('a statement has Principal or NotPrincipal, not both');
+  // IAM User Guide, "NotPrincipal": using it with Allow is not supported.
+  if (notPrincipal && head.effect === 'Allow') throw syntax('NotPrincipal must be used with "Effect": "Deny"');
+  const element = notPrincipal ? 'NotPrincipal' : 'Principal';
+  const principal = statement.get(element);
+  if (principal === undefined) throw malformed('Missing required field Principal');
+  return {
+    ...head,
+    actions: actionsOf(statement),
+    resources: resourcesOf(statement, variables),
+    principals: parsePrincipal(element, principal),
+    notPrincipal,
+  };
+};
+
+function statementsOf(text: string): { statements: JsonObject[]; variables: boolean } {
   const document = parseJson(text);
   if (!isObject(document)) throw syntax('a policy is an object');
   for (const [name, value] of document) {
@@ -82,7 +119,7 @@ function statementsOf(text: string): JsonObject[] {
   if (list.length === 0) throw syntax('the element Statement is empty');
   if (list.length > MAX_STATEMENTS) throw syntax(`more than ${MAX_STATEMENTS} statements`);
   const sids = new Set<string>();
-  return list.map((item) => {
+  const statements = list.map((item) => {
     if (!isObject(item)) throw syntax('a statement is an object');
     const sid = item.get('Sid');
     if (typeof sid === 'string' && sid !== '') {
@@ -91,17 +128,17 @@ function statementsOf(text: string): JsonObject[] {
     }
     return item;
   });
+  return { statements, variables: document.get('Version') === VERSIONS[0] };
 }
 
 function statementHead(
   statement: JsonObject,
   index: number,
+  variables: boolean,
   elements: readonly string[],
-): { name: string; effect: Effect } {
+): Omit<TrustStatement, 'actions' | 'principals'> {
   for (const name of statement.keys()) {
-    if (name === 'Condition') throw unsupported(name);
-    if (name !== 'Sid' && name !== 'Effect' && !elements.includes(name))
-      throw syntax(`unknown element ${quoted(name)}`);
+    if (!COMMON_ELEMENTS.includes(name) && !elements.includes(name)) throw syntax(`unknown element ${quoted(name)}`);
   }
   const sid = statement.get('Sid') ?? '';
   if (typeof sid !== 'string' || !SID.test(sid)) {
@@ -111,7 +148,12 @@ function statementHead(
   }
   const effect = statement.get('Effect');
   if (effect !== 'Allow' && effect !== 'Deny') throw syntax('Effect must be "Allow" or "Deny"');
-  return { name: sid === '' ? `#${index + 1}` : sid, effect };
+  return {
+    name: sid === '' ? `#${index + 1}` : sid,
+    effect,
+    conditions: parseConditions(statement.get('Condition'), variables),
+    span: spanOf(statement),
+  };
 }
 
 /** Exactly one of `Action` and `NotAction`, or of `Resource` and `NotResource`. */
@@ -134,35 +176,32 @@ function selection(statement: JsonObject, element: 'Action' | 'Resource', missin
   };
 }
 
-function checkAction(action: string): void {
-  if (ACTION.test(action)) return;
-  throw malformed(
-    action.includes(':')
-      ? `The action ${quoted(action)} is not valid.`
-      : 'Actions/Conditions must be prefaced by a vendor, e.g., iam, sdb, ec2, etc.',
-  );
-}
-
-function checkResource(resource: string): void {
-  if (resource === '*') return;
-  if (resource.includes('${')) throw unsupported(`policy variable in ${quoted(resource)}`);
-  if (!RESOURCE.test(resource) || !PRINTABLE.test(resource)) {
-    throw malformed(`Resource ${quoted(resource)} must be in ARN format or "*".`);
+function actionsOf(statement: JsonObject): Selection {
+  const actions = selection(statement, 'Action', 'Policy statement must contain actions.');
+  for (const action of actions.patterns) {
+    if (ACTION.test(action)) continue;
+    throw malformed(
+      action.includes(':')
+        ? `The action ${quoted(action)} is not valid.`
+        : 'Actions/Conditions must be prefaced by a vendor, e.g., iam, sdb, ec2, etc.',
+    );
   }
+  return actions;
 }
 
-function quoted(text: string): string {
-  return JSON.stringify(text.length > 128 ? `${text.slice(0, 128)}…` : text);
+function resourcesOf(statement: JsonObject, variables: boolean): Selection {
+  const resources = selection(statement, 'Resource', 'Policy statement must contain resources.');
+  for (const resource of resources.patterns) {
+    if (resource === '*') continue;
+    const shape = templateOf(resource, variables).map(shapeOf).join('');
+    if (!RESOURCE.test(shape) || !PRINTABLE.test(shape)) {
+      throw malformed(`Resource ${quoted(resource)} must be in ARN format or "*".`);
+    }
+  }
+  return resources;
 }
 
-function unsupported(element: string): Refused<'malformed-policy'> {
-  return syntax(`the element ${element} is not supported`);
-}
-
-function syntax(detail: string): Refused<'malformed-policy'> {
-  return malformed(`Syntax error in policy: ${detail}.`);
-}
-
-function malformed(say: string): Refused<'malformed-policy'> {
-  return new Refused('malformed-policy', { say, detail: say });
+/** A variable may stand where a name may, not in the partition or the service. */
+function shapeOf(piece: Piece): string {
+  return typeof piece === 'string' ? piece : '_';
 }

@@ -1,22 +1,44 @@
 import { describe, expect, it } from 'vitest';
+import type { Caller } from './caller.ts';
 import { compileTrustPolicy } from './compile.ts';
+import { contextOf } from './context.ts';
+import { evaluate } from './evaluate.ts';
 import { parseTrustPolicy } from './parse.ts';
-import { evaluateTrust } from './trust.ts';
 
 const account = '123456789012';
-const user = { account, arn: `arn:aws:iam::${account}:user/u`, entityId: 'AIDA1' };
-const session = { account, arn: `arn:aws:sts::${account}:assumed-role/r/se`, entityId: 'AROA1' };
-const root = { account, arn: `arn:aws:iam::${account}:root`, entityId: undefined };
+const bounded = false;
+const userArn = `arn:aws:iam::${account}:user/u`;
 const roleArn = `arn:aws:iam::${account}:role/r`;
-const ids = { [user.arn]: 'AIDA1', [session.arn]: 'AROA1', [roleArn]: 'AROA1' };
+const user: Caller = { kind: 'user', account, arn: userArn, principalArn: userArn, entityId: 'AIDA1', bounded };
+const session: Caller = {
+  kind: 'role-session',
+  account,
+  arn: `arn:aws:sts::${account}:assumed-role/r/se`,
+  principalArn: roleArn,
+  entityId: 'AROA1',
+  bounded,
+};
+const rootArn = `arn:aws:iam::${account}:root`;
+const root: Caller = { kind: 'root', account, arn: rootArn, principalArn: rootArn, entityId: undefined, bounded };
+const ids = { [userArn]: 'AIDA1', [session.arn]: 'AROA1', [roleArn]: 'AROA1' };
 
+/** `delegates`: what the caller's own policies say decides. */
 function outcome(
   statements: [effect: string, principal: unknown, action?: string][],
-  caller: typeof user | typeof root,
+  caller: Caller,
+  known: Record<string, string> = ids,
 ) {
   const Statement = statements.map(([Effect, Principal, Action = 'sts:AssumeRole']) => ({ Effect, Principal, Action }));
-  const trust = compileTrustPolicy(parseTrustPolicy(JSON.stringify({ Statement })));
-  return evaluateTrust(trust, caller, 'sts:AssumeRole', ids).outcome;
+  const policy = compileTrustPolicy(parseTrustPolicy(JSON.stringify({ Statement })));
+  const ask = (identity: [] | 'everything') =>
+    evaluate(
+      { identity, boundary: undefined, session: undefined, resource: { kind: 'trust', policy, ids: known } },
+      { action: 'sts:AssumeRole', resource: roleArn, caller, context: contextOf({}) },
+    );
+  const [alone, helped] = [ask([]), ask('everything')];
+  if (alone.allowed) return 'grants';
+  if (helped.allowed) return 'delegates';
+  return helped.effect === 'explicit-deny' ? 'explicit-deny' : 'silent';
 }
 
 describe('a trust policy', () => {
@@ -44,20 +66,12 @@ describe('a trust policy', () => {
       user,
       'explicit-deny',
     ],
-  ] as [
-    string,
-    [string, unknown, string?][],
-    typeof user | typeof root,
-    string,
-  ][])('%s', (_, statements, who, expected) => {
+  ] as [string, [string, unknown, string?][], Caller, string][])('%s', (_, statements, who, expected) => {
     expect(outcome(statements, who)).toBe(expected);
   });
 
   it('never takes a missing id for the id of a caller without one', () => {
-    const arn = `arn:aws:iam::${account}:user/u`;
-    const trust = compileTrustPolicy(
-      parseTrustPolicy(JSON.stringify({ Statement: { Effect: 'Allow', Principal: { AWS: arn }, Action: 'sts:*' } })),
-    );
-    expect(evaluateTrust(trust, { ...user, entityId: undefined }, 'sts:AssumeRole', {}).outcome).toBe('silent');
+    const named: [string, unknown][] = [['Allow', { AWS: userArn }]];
+    expect(outcome(named, { ...user, entityId: undefined }, {})).toBe('silent');
   });
 });

@@ -15,51 +15,78 @@ const ANY_IN_SEGMENT = 4;
 /** The pattern is used up. */
 const DONE = 5;
 
+/** Text in which `*` and `?` are wildcards, or text in which nothing is. */
+export type Part = string | { literal: string };
+
+/**
+ * Where a wildcard may run on over a colon.
+ * `free`: everywhere.
+ * `resource`: the IAM User Guide ("IAM JSON policy elements: Resource") lets wildcards stand in any segment of an ARN, each
+ * within its segment, and says that a `*` that is the last character of a segment can expand beyond the colon. What
+ * follows the fifth colon is the resource itself: there wildcards match everything.
+ * `segments`: behind the fifth colon only, as the ARN condition operators compare segment by segment.
+ */
+export type Reach = 'free' | 'resource' | 'segments';
+
 /**
  * An action: without regard to case. `*` may stand for anything, colon included. The matcher is asked with the action in
  * lower case, since one action is put to many statements.
  */
 export function actionMatcher(pattern: string): Matcher {
-  return matcher(pattern.toLowerCase(), () => true);
+  return wildcardMatcher([pattern.toLowerCase()], 'free');
 }
 
-/**
- * A resource: case matters. The IAM User Guide ("IAM JSON policy elements: Resource") lets wildcards stand in any
- * segment of an ARN, each within its segment, and says that a `*` that is the last character of a segment can expand
- * beyond the colon. What follows the fifth colon is the resource itself: there wildcards match everything.
- */
+/** A resource: case matters. */
 export function resourceMatcher(pattern: string): Matcher {
-  let colons = 0;
-  const crossing: boolean[] = [];
-  for (let i = 0; i < pattern.length; i++) {
-    if (pattern[i] === ':') colons += 1;
-    const next = pattern[i + 1];
-    crossing.push(colons >= 5 || (pattern[i] === '*' && (next === undefined || next === ':')));
-  }
-  return matcher(pattern, (at) => crossing[at] === true);
+  return wildcardMatcher([pattern], 'resource');
 }
 
-function matcher(pattern: string, crosses: (at: number) => boolean): Matcher {
-  const first = pattern.search(/[*?]/);
-  if (first === -1) return (text) => text === pattern;
-  if (/^\*+$/.test(pattern)) return () => true;
-  const prefix = pattern.slice(0, first);
-  if (/^\*+$/.test(pattern.slice(first)) && crosses(pattern.length - 1)) return (text) => text.startsWith(prefix);
+export function plainText(parts: readonly Part[]): string {
+  return parts.map((part) => (typeof part === 'string' ? part : part.literal)).join('');
+}
 
-  const kinds = new Uint8Array(pattern.length);
+export function wildcardMatcher(parts: readonly Part[], reach: Reach): Matcher {
+  const pattern = plainText(parts);
+  const kinds = kindsOf(parts, pattern.length, reach);
+  const first = kinds.findIndex((kind) => kind !== LITERAL);
+  if (first === -1) return (text) => text === pattern;
+  const prefix = pattern.slice(0, first);
+  if (kinds.every((kind, at) => at < first || kind === ANY)) {
+    return first === 0 ? () => true : (text) => text.startsWith(prefix);
+  }
   const codes = new Uint16Array(pattern.length);
   // Each mark but a star takes one character.
-  let least = first;
-  for (let i = first; i < pattern.length; i++) {
-    const mark = pattern[i];
-    codes[i] = pattern.charCodeAt(i);
-    if (mark === '*') kinds[i] = crosses(i) ? ANY : ANY_IN_SEGMENT;
-    else least += 1;
-    if (mark === '?') kinds[i] = crosses(i) ? ONE : ONE_IN_SEGMENT;
+  let least = 0;
+  for (let at = 0; at < pattern.length; at++) {
+    codes[at] = pattern.charCodeAt(at);
+    if (kinds[at] !== ANY && kinds[at] !== ANY_IN_SEGMENT) least += 1;
   }
   const most = least === pattern.length ? least : Number.POSITIVE_INFINITY;
   return (text) =>
     text.length >= least && text.length <= most && text.startsWith(prefix) && matches(kinds, codes, first, text);
+}
+
+/** Colons in literal parts do not count as the ends of segments: they come from values, not from who wrote the policy. */
+function kindsOf(parts: readonly Part[], length: number, reach: Reach): Uint8Array {
+  const kinds = new Uint8Array(length);
+  let colons = reach === 'free' ? 5 : 0;
+  let at = 0;
+  for (const [index, part] of parts.entries()) {
+    if (typeof part === 'object') {
+      at += part.literal.length;
+      continue;
+    }
+    const isLast = index === parts.length - 1;
+    for (let i = 0; i < part.length; i++, at++) {
+      const mark = part[i];
+      if (mark === ':') colons += 1;
+      const endsSegment = part[i + 1] === ':' || (isLast && i + 1 === part.length);
+      const crosses = colons >= 5 || (reach === 'resource' && mark === '*' && endsSegment);
+      if (mark === '*') kinds[at] = crosses ? ANY : ANY_IN_SEGMENT;
+      else if (mark === '?') kinds[at] = crosses ? ONE : ONE_IN_SEGMENT;
+    }
+  }
+  return kinds;
 }
 
 /**
