@@ -79,21 +79,72 @@ describe('temporary credentials', () => {
     expect(await currentUser('admin', session)).toBe('admin');
   });
 
-  it('are refused what their session policy leaves out', async () => {
-    const session = await keeper({ Policy: policy('Allow', 'dsql:DbConnect') });
-    await expect(postern.connect('admin', session)).rejects.toMatchObject({
+  it('are refused what their session policy leaves out, and let in where it does not', async () => {
+    const refused = {
       code: '08006',
       message: DENIED,
-      hint: expect.stringContaining('assumed-role/keeper/job is not authorized to perform: dsql:DbConnectAdmin'),
+      hint: expect.stringMatching(
+        /assumed-role\/keeper\/job is not authorized to perform: dsql:DbConnectAdmin on .* no session policy allows/,
+      ),
+    };
+    const narrow = await keeper({ Policy: policy('Allow', 'dsql:DbConnect') });
+    await expect(postern.connect('admin', narrow)).rejects.toMatchObject(refused);
+    expect(await currentUser('admin', await keeper({ Policy: policy('Allow', 'dsql:DbConnectAdmin') }))).toBe('admin');
+    const arn = 'arn:aws:iam::aws:policy/AdministratorAccess';
+    expect(await currentUser('admin', await keeper({ PolicyArns: [{ arn }] }))).toBe('admin');
+    const both = await keeper({ PolicyArns: [{ arn }], Policy: policy('Deny', 'dsql:DbConnectAdmin') });
+    await expect(postern.connect('admin', both)).rejects.toMatchObject({
+      hint: expect.stringContaining('with an explicit deny in a session policy'),
     });
   });
 
-  it('of a federated user without a session policy are refused everything', async () => {
-    const made = await postern.sts.send(new GetFederationTokenCommand({ Name: 'Bob' }));
-    await expect(postern.connect('admin', credentialsOf(made.Credentials))).rejects.toMatchObject({
+  it('of a federated user may what both its session policies and the user may', async () => {
+    const keys = await makeUser(postern, 'issuer', policy('Allow', ['sts:GetFederationToken', 'dsql:DbConnectAdmin']));
+    const federate = async (as: SigningCredentials, Policy?: string) => {
+      const command = new GetFederationTokenCommand({ Name: 'Bob', ...(Policy && { Policy }) });
+      return credentialsOf((await new STSClient(postern.awsClient(as)).send(command)).Credentials);
+    };
+    const refused = {
       code: '08006',
       message: DENIED,
       hint: expect.stringContaining(`User: arn:aws:sts::${ACCOUNT}:federated-user/Bob is not authorized`),
+    };
+    for (const as of [keys, postern.root]) {
+      expect(await currentUser('admin', await federate(as, policy('Allow', '*')))).toBe('admin');
+      await expect(postern.connect('admin', await federate(as))).rejects.toMatchObject(refused);
+      const narrow = await federate(as, policy('Allow', 'dsql:DbConnect'));
+      await expect(postern.connect('admin', narrow)).rejects.toMatchObject(refused);
+    }
+  });
+
+  it('are asked about by their tags and by where the login comes from', async () => {
+    const put = (Condition: object) => {
+      const Statement = [{ Effect: 'Allow', Action: 'dsql:DbConnectAdmin', Resource: '*', Condition }];
+      const PolicyDocument = JSON.stringify({ Version: '2012-10-17', Statement });
+      return postern.iam.send(new PutRolePolicyCommand({ RoleName: 'picky', PolicyName: 'access', PolicyDocument }));
+    };
+    const Statement = [{ Effect: 'Allow', Principal: { AWS: '*' }, Action: ['sts:AssumeRole', 'sts:TagSession'] }];
+    const AssumeRolePolicyDocument = JSON.stringify({ Version: '2012-10-17', Statement });
+    await postern.iam.send(new CreateRoleCommand({ RoleName: 'picky', AssumeRolePolicyDocument }));
+    const RoleArn = `arn:aws:iam::${ACCOUNT}:role/picky`;
+    const session = await keeper({ RoleArn, Tags: [{ Key: 'Team', Value: 'blue' }] });
+    await put({
+      Bool: { 'aws:SecureTransport': 'true' },
+      IpAddress: { 'aws:SourceIp': ['127.0.0.0/8', '::1/128'] },
+      StringEquals: { 'aws:RequestedRegion': 'us-east-1', 'aws:PrincipalTag/team': 'blue' },
+      Null: { 'aws:UserAgent': 'true', 'aws:TokenIssueTime': 'false' },
+      DateLessThan: { 'aws:CurrentTime': '2100-01-01T00:00:00Z' },
     });
+    expect(await currentUser('admin', session)).toBe('admin');
+    for (const other of [
+      { StringEquals: { 'aws:PrincipalTag/Team': 'red' } },
+      { Bool: { 'aws:SecureTransport': 'false' } },
+      { NotIpAddress: { 'aws:SourceIp': ['127.0.0.0/8', '::1/128'] } },
+      { StringEquals: { 'aws:RequestedRegion': 'eu-west-1' } },
+      { Bool: { 'aws:MultiFactorAuthPresent': 'false' } },
+    ]) {
+      await put(other);
+      await expect(postern.connect('admin', session)).rejects.toMatchObject({ code: '08006', message: DENIED });
+    }
   });
 });
