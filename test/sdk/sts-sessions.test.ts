@@ -172,6 +172,58 @@ describe('AssumeRole', () => {
   });
 });
 
+describe('the conditions of a trust policy', () => {
+  const trusting = async (RoleName: string, statements: [Action: string, Condition: object][]) => {
+    const Statement = statements.map(([Action, Condition]) => ({
+      Effect: 'Allow',
+      Principal: '*',
+      Action: `sts:${Action}`,
+      Condition,
+    }));
+    const AssumeRolePolicyDocument = JSON.stringify({ Version: '2012-10-17', Statement });
+    await root.send(new iam.CreateRoleCommand({ RoleName, AssumeRolePolicyDocument }));
+  };
+  const outcome = async (role: string, more: Partial<AssumeRoleCommandInput>) =>
+    assume(ann, role, more).then(
+      () => 'allowed',
+      (error: Error) => /perform: (\S+)/.exec(error.message)?.[1] ?? error.message,
+    );
+
+  it('ask for the external id and the session name', async () => {
+    await trusting('External', [['AssumeRole', { StringEquals: { 'sts:ExternalId': 'secret' } }]]);
+    expect(await outcome('External', { ExternalId: 'secret' })).toBe('allowed');
+    expect(await outcome('External', { ExternalId: 'Secret' })).toBe('sts:AssumeRole');
+    expect(await outcome('External', {})).toBe('sts:AssumeRole');
+    // biome-ignore lint/suspicious/noTemplateCurlyInString: a policy variable
+    await trusting('OwnName', [['AssumeRole', { StringLike: { 'sts:RoleSessionName': '${aws:username}' } }]]);
+    expect(await outcome('OwnName', { RoleSessionName: 'ann' })).toBe('allowed');
+    expect(await outcome('OwnName', { RoleSessionName: 'root' })).toBe('sts:AssumeRole');
+  });
+
+  it('ask for tags, for which of them stay, and for the source identity', async () => {
+    await trusting('Marked', [
+      ['AssumeRole', {}],
+      [
+        'TagSession',
+        {
+          StringEquals: { 'aws:RequestTag/team': ['blue', 'red'] },
+          'ForAllValues:StringEquals': { 'aws:TagKeys': ['Team', 'Cost'], 'sts:TransitiveTagKeys': ['Team'] },
+        },
+      ],
+      ['SetSourceIdentity', { StringLike: { 'sts:SourceIdentity': 'emp-*' } }],
+    ]);
+    const team = tag('Team', 'blue');
+    expect(await outcome('Marked', {})).toBe('allowed');
+    expect(await outcome('Marked', { Tags: [team], TransitiveTagKeys: ['Team'] })).toBe('allowed');
+    expect(await outcome('Marked', { Tags: [tag('Team', 'green')] })).toBe('sts:TagSession');
+    expect(await outcome('Marked', { Tags: [team, tag('Other')] })).toBe('sts:TagSession');
+    const both = [team, tag('Cost')];
+    expect(await outcome('Marked', { Tags: both, TransitiveTagKeys: ['Cost'] })).toBe('sts:TagSession');
+    expect(await outcome('Marked', { SourceIdentity: 'emp-1' })).toBe('allowed');
+    expect(await outcome('Marked', { SourceIdentity: 'root' })).toBe('sts:SetSourceIdentity');
+  });
+});
+
 describe('a chain of roles', () => {
   it('keeps transitive tags and the source identity, which nobody can change', async () => {
     const first = await session(ann, 'Open', {

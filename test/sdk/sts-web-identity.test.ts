@@ -177,6 +177,34 @@ describe('AssumeRoleWithWebIdentity', () => {
     }
   });
 
+  it('gives a session that its claims, tags and provider go with', async () => {
+    await trust({}, ['AssumeRoleWithWebIdentity', 'TagSession', 'SetSourceIdentity']);
+    const claims = { [TAGS]: { principal_tags: { Team: ['blue'] } }, 'https://aws.amazon.com/source_identity': 'me' };
+    const session = credentialsOf(await assume(claims));
+    const put = async (wanted: Record<string, string>) => {
+      const Statement = [
+        { Effect: 'Allow', Action: 'iam:GetRole', Resource: '*', Condition: { StringEquals: wanted } },
+      ];
+      const document = JSON.stringify({ Version: '2012-10-17', Statement });
+      const role = api.store.get('roles', 'web')!;
+      await api.store.change((draft) => draft.put('roles', 'web', { ...role, policies: { p: document } }));
+    };
+    const get = () => api.iam(session).send(new iam.GetRoleCommand({ RoleName: 'Web' }));
+    const known = {
+      [`${host}:sub`]: 'repo:me/app',
+      [`${host}:aud`]: 'client',
+      'aws:FederatedProvider': provider,
+      'aws:PrincipalTag/Team': 'blue',
+      'aws:SourceIdentity': 'me',
+    };
+    await put(known);
+    expect((await get()).Role!.RoleName).toBe('Web');
+    for (const key of Object.keys(known)) {
+      await put({ ...known, [key]: 'other' });
+      expect(await refusal(get())).toMatchObject({ code: 'AccessDenied' });
+    }
+  });
+
   it('takes session policies, and how long the session shall last', async () => {
     expect((await assume({}, { Policy: allow('dsql:*') })).PackedPolicySize).toBeGreaterThan(0);
     expect(await refusal(assume({}, { Policy: '{}' }))).toMatchObject({ code: 'MalformedPolicyDocument' });
