@@ -43,6 +43,7 @@ export type WireKind =
 export type ApiKind =
   | 'missing-authentication'
   | 'unknown-operation'
+  | 'unsupported-operation'
   | 'unsupported-parameter-value'
   | 'validation'
   | 'invalid-input'

@@ -73,6 +73,8 @@ export const ERRORS: Readonly<Record<AccessKind | ApiKind, Row>> = {
   'action-denied': denied,
   'foreign-account': denied,
   'unknown-operation': invalid('InvalidAction', 'Could not find the operation.', 'unknownOperation'),
+  // A status that no SDK retries, and a code that is not the one for names that do not exist.
+  'unsupported-operation': invalid('UnsupportedOperation', 'The operation is not supported.', 'unknownOperation'),
   'unsupported-parameter-value': invalid('ValidationError', 'A parameter is not supported.', 'other'),
   validation: invalid('ValidationError', 'The parameters are not valid.', 'fieldValidationFailed'),
   'invalid-input': invalid('InvalidInput', 'The parameters are not valid.', 'fieldValidationFailed'),

@@ -6,8 +6,8 @@ import type { RequestContext } from '../iam/request-facts.ts';
 export interface Need {
   action: string;
   resource: string;
-  /** The operation's own condition keys, in lower case. They win over those that every request has. */
-  context?: RequestContext;
+  /** Condition keys of this action, lower case -> values, such as `iam:policyarn`; they go over those of the request. */
+  context?: Readonly<Record<string, readonly string[]>>;
 }
 
 /** Nothing for operations without an output in the service model. */

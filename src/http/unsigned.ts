@@ -22,7 +22,7 @@ export interface AskedUnsigned {
 }
 
 /**
- * Undefined for every request but the one. Throws Refused `unknown-operation` for AssumeRoleWithSAML, and `validation`
+ * Undefined for every request but the one. Throws Refused `unsupported-operation` for AssumeRoleWithSAML, and `validation`
  * or `request-too-large` for a request that is the one but for its form.
  */
 export function askUnsigned(request: HttpRequest, operation: UnsignedOperation): AskedUnsigned | undefined {

@@ -12,6 +12,11 @@ export function roleArn(account: string, role: { path: string; name: string }): 
   return `arn:aws:iam::${account}:role${role.path}${role.name}`;
 }
 
+/** `url` with its scheme, which the ARN leaves out. */
+export function oidcProviderArn(account: string, url: string): string {
+  return `arn:aws:iam::${account}:oidc-provider/${url.replace(/^https?:\/\//, '')}`;
+}
+
 /** A session's ARN leaves the role's path out. */
 export function sessionArn(account: string, roleName: string, sessionName: string): string {
   return `arn:aws:sts::${account}:assumed-role/${roleName}/${sessionName}`;
@@ -19,11 +24,6 @@ export function sessionArn(account: string, roleName: string, sessionName: strin
 
 export function federatedUserArn(account: string, name: string): string {
   return `arn:aws:sts::${account}:federated-user/${name}`;
-}
-
-/** A provider's ARN has its URL without the scheme. */
-export function oidcProviderArn(account: string, url: string): string {
-  return `arn:aws:iam::${account}:oidc-provider/${url.replace(/^https?:\/\//, '')}`;
 }
 
 const ROLE = /^arn:aws:iam::(\d{12}):role(\/(?:[!-~]{1,510}\/)?)([\w+=,.@-]{1,64})$/;

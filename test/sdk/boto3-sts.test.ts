@@ -94,8 +94,8 @@ describe.skipIf(!present)('boto3', () => {
         tags: ['ValidationError', 400],
         policy: ['MalformedPolicyDocument', 400],
         mfa: ['ValidationError', 400],
-        saml: ['InvalidAction', 400],
-        decode: ['InvalidAction', 400],
+        saml: ['UnsupportedOperation', 400],
+        decode: ['UnsupportedOperation', 400],
       },
       { step: 'token file', arn: `${sts}:assumed-role/BotoWeb/pod` },
     ]);

@@ -439,7 +439,7 @@ describe('operations of STS that this server has not', () => {
     const body = `Action=${name}&Version=2011-06-15&Something=x`;
     const answer = await send(api.port, api.root, { service: 'sts', body });
     expect(answer.status).toBe(400);
-    expect(answer.body).toContain('<Code>InvalidAction</Code>');
+    expect(answer.body).toContain('<Code>UnsupportedOperation</Code>');
     expect(answer.body).toContain(`The operation ${name} is not supported by this server.`);
   });
 });

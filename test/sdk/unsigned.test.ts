@@ -43,7 +43,7 @@ describe('without a signature', () => {
     }
     // Both for their parameters, or for what they are: none has run.
     expect(answered).toEqual([
-      ...Array(2).fill(`${SAML} ${STS} 400 InvalidAction`),
+      ...Array(2).fill(`${SAML} ${STS} 400 UnsupportedOperation`),
       ...Array(2).fill(`${WEB} ${STS} 400 ValidationError`),
     ]);
     expect(JSON.stringify([api.store.all('users'), api.store.all('roles'), api.store.all('accessKeys')])).toBe(before);

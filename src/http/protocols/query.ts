@@ -10,7 +10,7 @@ export interface QueryService {
   version: string;
   namespace: string;
   operations: Operations;
-  /** Names of operations that AWS has and this server has not: told as such. */
+  /** Names of operations that the service has on AWS and not here. */
   unsupported?: ReadonlySet<string>;
 }
 
@@ -44,8 +44,9 @@ export function isQuery({ method, target }: HttpRequest): boolean {
   return target.split('?', 1)[0] === '/' && (method === 'POST' || method === 'GET');
 }
 
-export function unsupportedOperation(name: string): Refused<'unknown-operation'> {
-  return unknown(`The operation ${name} is not supported by this server.`);
+export function unsupportedOperation(name: string): Refused<'unsupported-operation'> {
+  const say = `The operation ${name} is not supported by this server.`;
+  return new Refused('unsupported-operation', { say, detail: say });
 }
 
 /** Without a namespace for answers to requests that name no service. */
