@@ -1,6 +1,8 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { Attempts } from './attempts/attempts.ts';
+import { type Report, report } from './attempts/report.ts';
 import { createLogAudit } from './audit/events.ts';
 import type { Log } from './audit/log.ts';
 import { createClusterDirectory } from './clusters/directory.ts';
@@ -13,8 +15,10 @@ import { createEmbeddedHost } from './engine/embedded/host.ts';
 import { keepRunning } from './engine/kept.ts';
 import type { Gateway } from './gateway/gateway.ts';
 import { listen } from './gateway/listener.ts';
+import { refusalFields } from './gateway/refuse.ts';
 import { Revocation } from './gateway/revocation.ts';
 import { Sessions } from './gateway/sessions.ts';
+import { type LoginQuestion, wouldAdmit } from './gateway/would-admit.ts';
 import { createDispatch } from './http/dispatch.ts';
 import { createApiServer } from './http/server.ts';
 import { createServices } from './http/services.ts';
@@ -22,6 +26,7 @@ import { createAuthority } from './iam/authority.ts';
 import { bootstrapAccount, rootCredentials } from './iam/bootstrap.ts';
 import { createKeyUses } from './iam/key-uses.ts';
 import { createKeyRing } from './iam/keys.ts';
+import { namedIdentity } from './iam/named-identity.ts';
 import { openStore } from './state/control-store.ts';
 import { openDataFolder } from './state/data-folder.ts';
 import { loadSealer } from './state/sealing.ts';
@@ -38,6 +43,10 @@ export interface RunningServer {
   runFolder: string;
   /** The account root user's long-term key, for the operator. */
   rootCredentials(): { accessKeyId: string; secretAccessKey: string };
+  /** The named login attempt, or the last one, step by step; undefined when it is not known (any more). */
+  why(connectionId: string | undefined): Report | undefined;
+  /** The same for a login that nobody has tried. */
+  wouldAdmit(question: LoginQuestion): Promise<Report>;
   /** Reads the certificates again; connections that are open keep theirs. Throws when the new ones are of no use. */
   reloadCertificate(): Promise<void>;
   /** Resolves with a text when something has ended without which nothing goes on. */
@@ -172,6 +181,7 @@ export async function startServer({ options, durable, env, log }: ServerSetup): 
 
     await awake;
     const aliases = [...options.clusterAlias, options.host];
+    const attempts = new Attempts();
     const gateway: Gateway = {
       keys,
       authority,
@@ -180,6 +190,7 @@ export async function startServer({ options, durable, env, log }: ServerSetup): 
       clusters: createClusterDirectory({ store, fleet, account, region, defaultClusterId, aliases }),
       sessions,
       audit: createLogAudit(log),
+      attempts,
       dialect: options.dialect,
       tls: () => certificate.tls,
       loginTime: LOGIN_TIME,
@@ -200,6 +211,12 @@ export async function startServer({ options, durable, env, log }: ServerSetup): 
       caFile: certificate.caFile,
       runFolder,
       rootCredentials: () => rootCredentials(store, sealer),
+      why(connectionId) {
+        const attempt = connectionId === undefined ? attempts.newest : attempts.find(connectionId);
+        if (!attempt) return undefined;
+        return report(attempt, attempt.end?.outcome === 'refused' ? refusalFields(attempt.end.why) : undefined);
+      },
+      wouldAdmit: (question) => wouldAdmit(question, gateway, (arn, at) => namedIdentity(store, account, arn, at)),
       reloadCertificate: () => certificate.reload(),
       failed: engine.failed.then((why) => `the control database cannot be started: ${why}`),
       async stop(time) {
