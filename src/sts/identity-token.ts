@@ -53,10 +53,7 @@ const CLOCK_TOLERANCE = 300;
  */
 export async function verifyIdentityToken(deps: IdentityTokenDeps, token: string): Promise<VerifiedIdentity> {
   const { issuer, keyId } = readUnproved(token);
-  const provider = deps.store.get('oidcProviders', oidcProviderArn(deps.account, issuer));
-  if (provider?.url !== issuer) {
-    throw invalid(`No OpenIDConnect provider found in your account for ${issuer.slice(0, 256)}`);
-  }
+  findProvider(deps, issuer);
   const keySet = await deps.oidcKeys.of(issuer, keyId);
   const now = deps.now();
   let payload: JWTPayload;
@@ -71,7 +68,14 @@ export async function verifyIdentityToken(deps: IdentityTokenDeps, token: string
   } catch (error) {
     throw refusalOf(error, now);
   }
-  return read(deps, provider, payload, now);
+  // Asked again: it may have been deleted or changed while its keys were on the way.
+  return read(deps, findProvider(deps, issuer), payload, now);
+}
+
+function findProvider({ store, account }: IdentityTokenDeps, issuer: string): Readonly<OidcProviderRecord> {
+  const provider = store.get('oidcProviders', oidcProviderArn(account, issuer));
+  if (provider?.url === issuer) return provider;
+  throw invalid(`No OpenIDConnect provider found in your account for ${issuer.slice(0, 256)}`);
 }
 
 /** Keys that were imported once stay so as long as their set. */

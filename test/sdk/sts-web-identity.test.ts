@@ -283,6 +283,15 @@ describe('a web identity token', () => {
     expect(issuer.paths).toEqual([]);
   });
 
+  it('of an issuer that is deleted while its keys are on the way is refused', async () => {
+    issuer.handlers['/keys'] = (_, response) => {
+      void api.store
+        .change((draft) => draft.delete('oidcProviders', provider))
+        .then(() => json(response, { keys: [ec.jwk] }));
+    };
+    expect(await refusal(assume())).toEqual(invalid(expect.stringContaining('No OpenIDConnect provider found')));
+  });
+
   it('that is none is refused, and nothing is fetched', async () => {
     const claims = issuer.claims();
     const token = await issuer.sign(claims);
