@@ -30,6 +30,7 @@ import { namedIdentity } from './iam/named-identity.ts';
 import { openStore } from './state/control-store.ts';
 import { openDataFolder } from './state/data-folder.ts';
 import { loadSealer } from './state/sealing.ts';
+import { createOidcKeys } from './sts/oidc-keys.ts';
 import { createSessionMaker } from './sts/session-token.ts';
 
 /** A server that accepts connections. */
@@ -159,12 +160,18 @@ export async function startServer({ options, durable, env, log }: ServerSetup): 
     const keyUses = createKeyUses();
 
     const iam = { store, sealer, account, now, random: randomBytes, keyUses };
-    const services = createServices({ iam, authority, sessions: sessionTokens, region });
+    const services = createServices({
+      iam,
+      authority,
+      sessions: sessionTokens,
+      oidcKeys: createOidcKeys({ now }),
+      region,
+    });
     const dispatch = createDispatch({
       keys,
       authority,
       keyUses,
-      services,
+      ...services,
       region,
       log,
       now,

@@ -53,6 +53,11 @@ export type ApiKind =
   | 'delete-conflict'
   | 'limit-exceeded'
   | 'malformed-policy'
+  | 'packed-policy-too-large'
+  | 'identity-token-invalid'
+  | 'identity-token-expired'
+  | 'identity-claim-rejected'
+  | 'identity-provider-unreachable'
   | 'resource-not-found'
   | 'service-unavailable';
 

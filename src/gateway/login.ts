@@ -2,6 +2,7 @@ import { type Attempt, tokenFacts } from '../attempts/attempt.ts';
 import type { AwakeCluster, Cluster } from '../clusters/cluster.ts';
 import type { AccessRequest, Authority, Decision, Identity, KeyRing } from '../iam/identity.ts';
 import { denialText } from '../iam/policy/denial.ts';
+import { type RequestContext, requestContext } from '../iam/request-facts.ts';
 import { authenticationCleartextPassword } from '../pgwire/messages.ts';
 import { Refused } from '../refused.ts';
 import { ADMIN_ROLE } from '../roles/catalog-sql.ts';
@@ -76,7 +77,8 @@ export async function login(
   }
   const signed = proveSignature(claim, cluster, keys, { now: now(), region }, attempt);
   attempt.identity = signed.identity;
-  const decision = decide(signed.identity, claim.action, cluster, authority, contextOf(client, now()), attempt);
+  const context = requestContext({ sourceAddress: client.remoteAddress, encrypted: true, now: now(), region });
+  const decision = decide(signed.identity, claim.action, cluster, authority, context, attempt);
   const awake = await cluster.wake();
   const roleOid = await checkRole(signed.identity, request.user, awake);
   attempt.role = { oid: roleOid };
@@ -144,7 +146,7 @@ export function decide(
   action: TokenClaim['action'],
   cluster: Cluster,
   authority: Authority,
-  context: AccessRequest['context'],
+  context: RequestContext,
   attempt: Attempt,
 ): Decision {
   const request: AccessRequest = { action: `dsql:${action}`, resource: cluster.arn, context };
@@ -157,15 +159,6 @@ export function decide(
     });
   }
   return decision;
-}
-
-function contextOf({ remoteAddress }: Client, now: Date): AccessRequest['context'] {
-  return {
-    'aws:sourceip': [remoteAddress],
-    'aws:securetransport': ['true'],
-    'aws:currenttime': [now.toISOString()],
-    'aws:epochtime': [String(Math.floor(now.getTime() / 1000))],
-  };
 }
 
 /** `admin` needs no mapping: the action is its own. Everybody else needs one. The role's oid, or Refused. */

@@ -1,6 +1,7 @@
 import { type Attempt, cut } from '../attempts/attempt.ts';
 import { type Report, report, UNASKED } from '../attempts/report.ts';
 import type { Identity } from '../iam/identity.ts';
+import { requestContext } from '../iam/request-facts.ts';
 import { Refused } from '../refused.ts';
 import { ADMIN_ROLE } from '../roles/catalog-sql.ts';
 import type { Gateway } from './gateway.ts';
@@ -37,12 +38,7 @@ export async function wouldAdmit(
     }
     attempt.keyOwner = identity.arn;
     attempt.identity = identity;
-    const context = {
-      'aws:securetransport': ['true'],
-      'aws:currenttime': [at.toISOString()],
-      'aws:epochtime': [String(Math.floor(at.getTime() / 1000))],
-      'aws:requestedregion': [region],
-    };
+    const context = requestContext({ sourceAddress: undefined, encrypted: true, now: at, region });
     decide(identity, user === ADMIN_ROLE ? 'DbConnectAdmin' : 'DbConnect', cluster, authority, context, attempt);
     attempt.role = { oid: await checkRole(identity, user, await cluster.wake()) };
     attempt.end = { outcome: 'accepted' };

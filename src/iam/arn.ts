@@ -31,6 +31,10 @@ export function sessionArn(account: string, roleName: string, sessionName: strin
   return `arn:aws:sts::${account}:assumed-role/${roleName}/${sessionName}`;
 }
 
+export function federatedUserArn(account: string, name: string): string {
+  return `arn:aws:sts::${account}:federated-user/${name}`;
+}
+
 const ROLE = /^arn:aws:iam::(\d{12}):role(\/(?:[!-~]{1,510}\/)?)([\w+=,.@-]{1,64})$/;
 
 /** Undefined for anything that is no role ARN. */

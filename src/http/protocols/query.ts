@@ -1,5 +1,5 @@
 import { Refused } from '../../refused.ts';
-import type { HttpAnswer, Operations, Protocol, Service } from '../operation.ts';
+import type { HttpAnswer, HttpRequest, Operations, Protocol, Service } from '../operation.ts';
 import { readParameters } from './form.ts';
 import { unflatten } from './unflatten.ts';
 import { escapeXml, xmlMembers } from './xml.ts';
@@ -21,19 +21,13 @@ export function createQueryService({ version, namespace, operations, unsupported
   return {
     protocol: queryProtocol(namespace),
     ask(request) {
-      const path = request.target.split('?', 1)[0];
-      if (path !== '/' || (request.method !== 'POST' && request.method !== 'GET')) {
-        throw unknown(`Could not find an operation for ${request.method} on this path.`);
-      }
+      if (!isQuery(request)) throw unknown(`Could not find an operation for ${request.method} on this path.`);
       const parameters = new Map(readParameters(request));
       const name = parameters.get('Action');
       if (name === undefined) throw unknown('The request has no parameter Action.');
       const asked = parameters.get('Version');
+      if (asked === version && unsupported?.has(name)) throw unsupportedOperation(name);
       const operation = Object.hasOwn(operations, name) ? operations[name] : undefined;
-      if (asked === version && unsupported?.has(name)) {
-        const say = `The operation ${name} is not supported by this server.`;
-        throw new Refused('unsupported-operation', { say, detail: say });
-      }
       if (!operation || asked !== version) {
         const of = asked === undefined ? 'without a Version' : `for version ${asked.slice(0, 32)}`;
         throw unknown(`Could not find operation ${name.slice(0, 128)} ${of}`);
@@ -43,6 +37,16 @@ export function createQueryService({ version, namespace, operations, unsupported
       return { name, operation, input: unflatten(parameters, operation.input) };
     },
   };
+}
+
+/** Where Query requests go, and how. */
+export function isQuery({ method, target }: HttpRequest): boolean {
+  return target.split('?', 1)[0] === '/' && (method === 'POST' || method === 'GET');
+}
+
+export function unsupportedOperation(name: string): Refused<'unsupported-operation'> {
+  const say = `The operation ${name} is not supported by this server.`;
+  return new Refused('unsupported-operation', { say, detail: say });
 }
 
 /** Without a namespace for answers to requests that name no service. */

@@ -37,6 +37,7 @@ const root: Identity = {
   principalArn: arn('root'),
   userId: ACCOUNT,
   accessKeyId: 'AKIA',
+  session: undefined,
 };
 const ann: Identity = { ...root, kind: 'user', arn: arn('user/x/Ann'), principalArn: arn('user/x/Ann') };
 const service = createIamService({ store, account: ACCOUNT } as Iam);
