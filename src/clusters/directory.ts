@@ -28,12 +28,16 @@ export function createClusterDirectory(options: DirectoryOptions): ClusterDirect
   const idOf = (host: string) => (isDefault(host) ? defaultClusterId : clusterIdOfHost(host, region));
 
   function cluster(id: string): Cluster | undefined {
-    if (!store.get('clusters', id)) return undefined;
+    const record = store.get('clusters', id);
+    if (!record) return undefined;
+    const { database } = record;
     return {
       id,
       arn: clusterArn(id, { region, account }),
+      region: record.region,
+      database,
       isKnownAs: (host) => idOf(normalHost(host)) === id,
-      wake: () => fleet.wake(id),
+      wake: () => fleet.wake(database),
     };
   }
 

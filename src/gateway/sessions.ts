@@ -6,12 +6,15 @@ import type { Mapping } from '../roles/role-catalog.ts';
 export interface Session {
   readonly connectionId: string;
   readonly clusterId: string;
+  readonly database: string;
   readonly roleOid: number;
   readonly principalArn: string;
   /** Only a session that needs a mapping can lose it. */
   readonly needsMapping: boolean;
   /** Ends the session when its transaction ends, at the latest when it begins another. */
   endAtNextTransaction(why: Refused): void;
+  /** Ends it now, whatever it is doing, in the engine too. */
+  end(why: Refused): void;
   cancel(): Promise<void>;
 }
 
@@ -53,11 +56,16 @@ export class Sessions {
     return entry.session;
   }
 
-  /** Ends the sessions of a cluster whose mapping is not among those that stand. */
-  endUnmapped(clusterId: string, standing: readonly Mapping[], why: (session: Session) => Refused): void {
+  /** Ends all sessions of a cluster; those of its peers go on. */
+  endOf(clusterId: string, why: Refused): void {
+    for (const session of [...this.#sessions.values()]) if (session.clusterId === clusterId) session.end(why);
+  }
+
+  /** Ends the sessions of a database whose mapping is not among those that stand. */
+  endUnmapped(database: string, standing: readonly Mapping[], why: (session: Session) => Refused): void {
     const mapped = new Set(standing.map(({ roleOid, arn }) => `${roleOid} ${arn}`));
     for (const session of this.#sessions.values()) {
-      if (session.clusterId !== clusterId || !session.needsMapping) continue;
+      if (session.database !== database || !session.needsMapping) continue;
       if (!mapped.has(`${session.roleOid} ${session.principalArn}`)) session.endAtNextTransaction(why(session));
     }
   }

@@ -23,7 +23,7 @@ export interface LoginQuestion {
  */
 export async function wouldAdmit(
   { user, principal, clusterId }: LoginQuestion,
-  { clusters, authority, now, region }: Pick<Gateway, 'clusters' | 'authority' | 'now' | 'region'>,
+  { clusters, fleet, authority, now, region }: Pick<Gateway, 'clusters' | 'fleet' | 'authority' | 'now' | 'region'>,
   identityOf: (arn: string, now: Date) => Identity | undefined,
 ): Promise<Report> {
   const at = now();
@@ -40,7 +40,12 @@ export async function wouldAdmit(
     attempt.identity = identity;
     const context = requestContext({ sourceAddress: undefined, encrypted: true, now: at, region });
     decide(identity, user === ADMIN_ROLE ? 'DbConnectAdmin' : 'DbConnect', cluster, authority, context, attempt);
-    attempt.role = { oid: await checkRole(identity, user, await cluster.wake()) };
+    const use = fleet.use(cluster.database);
+    try {
+      attempt.role = { oid: await checkRole(identity, user, await cluster.wake()) };
+    } finally {
+      use.release();
+    }
     attempt.end = { outcome: 'accepted' };
     return report(attempt, undefined, UNASKED);
   } catch (error) {
