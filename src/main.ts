@@ -5,7 +5,7 @@ import { Attempts } from './attempts/attempts.ts';
 import { type Report, report } from './attempts/report.ts';
 import { createLogAudit } from './audit/events.ts';
 import type { Log } from './audit/log.ts';
-import { createClusterDirectory } from './clusters/directory.ts';
+import { createClusterDirectory, deadEnds } from './clusters/directory.ts';
 import { Fleet } from './clusters/fleet.ts';
 import { isClusterId, newClusterId } from './clusters/names.ts';
 import { openCertificate } from './config/certificate.ts';
@@ -112,7 +112,8 @@ async function bind<T>(
  * DataFolderError, AccountMismatch, and Errors of the parts.
  */
 export async function startServer({ options, durable, env, log }: ServerSetup): Promise<RunningServer> {
-  const { dataDir, account, region } = options;
+  const { dataDir, account, region, additionalRegion } = options;
+  const regions = [region, ...additionalRegion];
   const undo: (() => Promise<unknown>)[] = [];
   const takeDown = async () => {
     for (const step of undo.splice(0).reverse()) {
@@ -169,8 +170,8 @@ export async function startServer({ options, durable, env, log }: ServerSetup): 
 
     const bootstrap = { account, region, clusterId: onlyCluster, now: now(), random: randomBytes };
     const { defaultClusterId } = await bootstrapAccount(store, sealer, bootstrap);
-    const defaultDatabase = store.get('clusters', defaultClusterId)?.database;
-    const awake = defaultDatabase === undefined ? undefined : fleet.wake(defaultDatabase);
+    const defaultCluster = store.get('clusters', defaultClusterId);
+    const awake = defaultCluster?.status === 'ACTIVE' ? fleet.wake(defaultCluster.database) : undefined;
     awake?.catch(() => undefined);
 
     const sessionTokens = createSessionMaker({ sealer, random: randomBytes });
@@ -184,7 +185,7 @@ export async function startServer({ options, durable, env, log }: ServerSetup): 
       authority,
       sessions: sessionTokens,
       oidcKeys: createOidcKeys({ now }),
-      region,
+      regions,
     });
     const dispatch = createDispatch({
       keys,
@@ -199,14 +200,17 @@ export async function startServer({ options, durable, env, log }: ServerSetup): 
     const api = createApiServer({ dispatch, log });
 
     await awake;
-    const aliases = [...options.clusterAlias, options.host];
+    const aliases = new Map<string, string | undefined>([
+      [options.host, undefined],
+      ...options.clusterAlias.map(({ name, clusterId }) => [name, clusterId] as const),
+    ]);
+    for (const text of deadEnds({ store, regions, aliases })) log.warn(text);
     const attempts = new Attempts();
     const gateway: Gateway = {
       keys,
       authority,
-      region,
       now,
-      clusters: createClusterDirectory({ store, fleet, account, region, defaultClusterId, aliases }),
+      clusters: createClusterDirectory({ store, fleet, account, regions, defaultClusterId, aliases }),
       fleet,
       quotas: new Quotas(
         {

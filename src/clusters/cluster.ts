@@ -31,6 +31,6 @@ export interface ClusterAddress {
 }
 
 export interface ClusterDirectory {
-  /** Throws Refused `unknown-cluster` or `server-name-missing`. */
+  /** Throws Refused `unknown-cluster`, `server-name-missing`, `cluster-not-ready` or `cluster-going`. */
   resolve(address: ClusterAddress): Cluster;
 }

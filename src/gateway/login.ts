@@ -14,7 +14,6 @@ import type { SessionRequest } from './settings.ts';
 export interface LoginDependencies {
   keys: KeyRing;
   authority: Authority;
-  region: string;
   now: () => Date;
   /** Makes the cluster's database ready, and keeps it so while the connection lasts. Throws Refused. */
   wake: (cluster: Cluster) => Promise<AwakeCluster>;
@@ -68,7 +67,7 @@ export async function login(
   client: Client,
   request: SessionRequest,
   cluster: Cluster,
-  { keys, authority, region, now, wake }: LoginDependencies,
+  { keys, authority, now, wake }: LoginDependencies,
   attempt: Attempt,
 ): Promise<Permitted> {
   const claim = parseToken(await askForPassword(client));
@@ -77,6 +76,7 @@ export async function login(
     const text = `Wrong user to action mapping. user: ${request.user}, action: ${claim.action}`;
     throw new Refused('wrong-action', { hint: text, detail: text });
   }
+  const { region } = cluster;
   const signed = proveSignature(claim, cluster, keys, { now: now(), region }, attempt);
   attempt.identity = signed.identity;
   const context = requestContext({ sourceAddress: client.remoteAddress, encrypted: true, now: now(), region });
