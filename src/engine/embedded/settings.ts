@@ -8,7 +8,8 @@ export interface Settings {
   loginName: string | undefined;
 }
 
-/** Kept free for Postern's own sessions, which are the superuser's. */
+/** The one session that Postern has all the time, and what is kept free for more of its own; they are the superuser's. */
+const STANDING_CONNECTIONS = 1;
 const RESERVED_CONNECTIONS = 5;
 /** PostgreSQL's own limit is 262143; each one costs 11 KB of shared memory whether used or not. */
 const MAX_CONNECTIONS = 10_000;
@@ -33,7 +34,7 @@ export function postgresqlConf(settings: Settings): string {
     port: String(PORT),
     unix_socket_directories: `"${socketFolder.replaceAll('"', '""')}"`,
     unix_socket_permissions: '0700',
-    max_connections: String(maxConnections + RESERVED_CONNECTIONS),
+    max_connections: String(maxConnections + STANDING_CONNECTIONS + RESERVED_CONNECTIONS),
     superuser_reserved_connections: String(RESERVED_CONNECTIONS),
     password_encryption: 'scram-sha-256',
     ssl: 'off',
