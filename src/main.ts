@@ -5,7 +5,7 @@ import { Attempts } from './attempts/attempts.ts';
 import { type Report, report } from './attempts/report.ts';
 import { createLogAudit } from './audit/events.ts';
 import type { Log } from './audit/log.ts';
-import { createClusterDirectory } from './clusters/directory.ts';
+import { createClusterDirectory, deadEnds } from './clusters/directory.ts';
 import { Fleet } from './clusters/fleet.ts';
 import { isClusterId, newClusterId } from './clusters/names.ts';
 import { openCertificate } from './config/certificate.ts';
@@ -105,7 +105,8 @@ async function bind<T>(
  * DataFolderError, AccountMismatch, and Errors of the parts.
  */
 export async function startServer({ options, durable, env, log }: ServerSetup): Promise<RunningServer> {
-  const { dataDir, account, region } = options;
+  const { dataDir, account, region, additionalRegion } = options;
+  const regions = [region, ...additionalRegion];
   const undo: (() => Promise<unknown>)[] = [];
   const takeDown = async () => {
     for (const step of undo.splice(0).reverse()) {
@@ -165,7 +166,7 @@ export async function startServer({ options, durable, env, log }: ServerSetup): 
       authority,
       sessions: sessionTokens,
       oidcKeys: createOidcKeys({ now }),
-      region,
+      regions,
     });
     const dispatch = createDispatch({
       keys,
@@ -180,14 +181,17 @@ export async function startServer({ options, durable, env, log }: ServerSetup): 
     const api = createApiServer({ dispatch, log });
 
     await awake;
-    const aliases = [...options.clusterAlias, options.host];
+    const aliases = new Map<string, string | undefined>([
+      [options.host, undefined],
+      ...options.clusterAlias.map(({ name, clusterId }) => [name, clusterId] as const),
+    ]);
+    for (const text of deadEnds({ store, regions, aliases })) log.warn(text);
     const attempts = new Attempts();
     const gateway: Gateway = {
       keys,
       authority,
-      region,
       now,
-      clusters: createClusterDirectory({ store, fleet, account, region, defaultClusterId, aliases }),
+      clusters: createClusterDirectory({ store, fleet, account, regions, defaultClusterId, aliases }),
       sessions,
       audit: createLogAudit(log),
       attempts,

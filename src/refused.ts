@@ -26,6 +26,8 @@ export type WireKind =
   | 'tls-required'
   | 'server-name-missing'
   | 'unknown-cluster'
+  | 'cluster-not-ready'
+  | 'cluster-deleting'
   | 'unsupported-parameter'
   | 'unsupported-protocol'
   | 'wrong-action'

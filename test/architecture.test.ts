@@ -30,7 +30,7 @@ const MAY: Record<string, readonly string[]> = {
   http: [...DOMAIN, ...PURE, 'refused.ts'],
   engine: ['audit', 'refused.ts'],
   'engine/embedded': ['engine/port.ts', 'audit', 'machine', 'refused.ts'],
-  config: ['tls'],
+  config: ['tls', 'clusters/names.ts'],
   cli: [
     'main.ts',
     'config',

@@ -25,6 +25,8 @@ const ADVICE: Readonly<Record<AccessKind | WireKind, Advice>> = {
     userOf(attempt) === ADMIN_ROLE
       ? 'Make the token for DbConnectAdmin (generate-db-connect-admin-auth-token): admin needs that one.'
       : `Make the token for DbConnect (generate-db-connect-auth-token): the admin token is for the user admin only, not for ${userOf(attempt)}.`,
+  'cluster-not-ready': (_, detail) => `Wait until the cluster is ACTIVE (aws dsql wait cluster-active): ${detail}.`,
+  'cluster-deleting': (_, detail) => `Connect to another cluster: ${detail}.`,
   'unknown-key': (attempt, detail) =>
     attempt.token
       ? `Sign with an access key of this account; ${keyOf(attempt)} is none: ${detail}.`

@@ -27,6 +27,8 @@ const STEP_OF: Readonly<Record<AccessKind | WireKind, Step | null>> = {
   'unsupported-parameter': 'startup',
   'server-name-missing': 'cluster',
   'unknown-cluster': 'cluster',
+  'cluster-not-ready': 'cluster',
+  'cluster-deleting': 'cluster',
   'signature-malformed': 'token',
   'lifetime-too-long': 'token',
   'wrong-action': 'action',

@@ -53,7 +53,7 @@ Prints a token (the password of a connection) made from AWS_ACCESS_KEY_ID, AWS_S
 without asking the server. NAME admin gives an admin token, any other a token for custom database roles.
 
   --hostname HOST       the host that the token is for (CLUSTER_ENDPOINT, POSTERN_CLUSTER_HOSTNAME, PGHOST)
-  --region REGION       (AWS_REGION, AWS_DEFAULT_REGION, or the region in HOST)
+  --region REGION       (the region in --hostname, AWS_REGION, AWS_DEFAULT_REGION, or the region in HOST)
   --expires-in SECONDS  1 to 604800 (900)
 `;
     case 'why':

@@ -40,7 +40,10 @@ function readArguments(argv: readonly string[], env: NodeJS.ProcessEnv) {
       `--hostname: ${hostname ? `${JSON.stringify(hostname)} is no host name` : 'is missing, and so is CLUSTER_ENDPOINT'}`,
     );
   }
-  const region = values.region ?? env['AWS_REGION'] ?? env['AWS_DEFAULT_REGION'] ?? REGION_IN_HOST.exec(hostname)?.[1];
+  // A host that is asked for says where it is, whatever region the environment is for.
+  const asked = values.hostname === undefined ? undefined : REGION_IN_HOST.exec(values.hostname)?.[1];
+  const region =
+    values.region ?? asked ?? env['AWS_REGION'] ?? env['AWS_DEFAULT_REGION'] ?? REGION_IN_HOST.exec(hostname)?.[1];
   if (!region) throw new ConfigurationError('--region: is missing, and so is AWS_REGION');
   const text = values['expires-in'] ?? String(DEFAULT_LIFETIME);
   const expiresIn = /^\d{1,6}$/.test(text) ? Number(text) : 0;

@@ -11,6 +11,9 @@ export interface AwakeCluster {
 export interface Cluster {
   id: string;
   arn: string;
+  region: string;
+  /** Which PostgreSQL holds its data; the peers of a multi-Region cluster share one. */
+  database: string;
   /** Host names that a token for this cluster may be signed for, in lower case, without port. */
   isKnownAs(host: string): boolean;
   /** Starts the cluster's PostgreSQL if it does not run. Throws Refused `engine-unavailable`. */
@@ -28,6 +31,6 @@ export interface ClusterAddress {
 }
 
 export interface ClusterDirectory {
-  /** Throws Refused `unknown-cluster` or `server-name-missing`. */
+  /** Throws Refused `unknown-cluster`, `server-name-missing`, `cluster-not-ready` or `cluster-going`. */
   resolve(address: ClusterAddress): Cluster;
 }

@@ -20,7 +20,7 @@ export interface ClusterDescriptions {
 }
 
 /**
- * The clusters of the store. They are always ACTIVE, asleep or not: a connection to one that sleeps waits until it is
+ * The clusters of one region. They are always ACTIVE, asleep or not: a connection to one that sleeps waits until it is
  * awake and is not refused, which is what ACTIVE promises.
  */
 export function createClusterDescriptions(store: Store, region: string, account: string): ClusterDescriptions {
@@ -37,8 +37,12 @@ export function createClusterDescriptions(store: Store, region: string, account:
   return {
     get(identifier) {
       const cluster = store.get('clusters', identifier);
-      return cluster && describe(cluster);
+      return cluster?.region === region ? describe(cluster) : undefined;
     },
-    list: () => store.all('clusters').map(describe),
+    list: () =>
+      store
+        .all('clusters')
+        .filter((cluster) => cluster.region === region)
+        .map(describe),
   };
 }

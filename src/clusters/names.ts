@@ -26,12 +26,13 @@ export function clusterEndpoint(id: string, region: string): string {
   return `${id}.dsql.${region}.on.aws`;
 }
 
+const ENDPOINT = /^([a-z0-9]{26})\.dsql(?:-[a-z0-9]{1,12})?\.([a-z0-9-]{1,20})\.on\.aws$/;
+
 /**
- * The cluster id that a host name means in this region: the public endpoint, or the private DNS name of a VPC endpoint,
+ * The cluster that a host name means: the public endpoint, or the private DNS name of a VPC endpoint,
  * `<id>.dsql-<suffix>.<region>.on.aws`. `host` is in lower case. Undefined for every other name.
  */
-export function clusterIdOfHost(host: string, region: string): string | undefined {
-  const [id, service, ...rest] = host.split('.');
-  if (id === undefined || !isClusterId(id) || rest.join('.') !== `${region}.on.aws`) return undefined;
-  return service !== undefined && /^dsql(-[a-z0-9]{1,12})?$/.test(service) ? id : undefined;
+export function clusterOfHost(host: string): { id: string; region: string } | undefined {
+  const [, id, region] = ENDPOINT.exec(host) ?? [];
+  return id !== undefined && region !== undefined ? { id, region } : undefined;
 }

@@ -37,12 +37,14 @@ export async function openCertificate(options: Options, folder: string, now: () 
 }
 
 /** Every name under which a cluster of this server can be reached; those of clusters to come by a wildcard. */
-function names({ host, region, clusterAlias }: Options): { dns: string[]; ip: string[] } {
+function names({ host, region, additionalRegion, clusterAlias }: Options): { dns: string[]; ip: string[] } {
+  const aliases = clusterAlias.map(({ name }) => name);
   const isAddress = (name: string) => /^[\d.]+$/.test(name) || name.includes(':');
   const unspecified = ['0.0.0.0', '::'];
   const ip = new Set(
-    ['127.0.0.1', '::1', ...[host, ...clusterAlias].filter(isAddress)].filter((a) => !unspecified.includes(a)),
+    ['127.0.0.1', '::1', ...[host, ...aliases].filter(isAddress)].filter((a) => !unspecified.includes(a)),
   );
-  const dns = new Set(['localhost', `*.dsql.${region}.on.aws`, ...clusterAlias.filter((name) => !isAddress(name))]);
+  const endpoints = [region, ...additionalRegion].map((each) => `*.dsql.${each}.on.aws`);
+  const dns = new Set(['localhost', ...endpoints, ...aliases.filter((name) => !isAddress(name))]);
   return { dns: [...dns], ip: [...ip] };
 }

@@ -5,6 +5,7 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { ConfigurationError } from './configuration-error.ts';
 import { describeOptions, readOptions } from './options.ts';
 
+const CLUSTER = 'a'.repeat(26);
 const folders: string[] = [];
 afterAll(() => {
   for (const path of folders) rmSync(path, { recursive: true, force: true });
@@ -77,6 +78,42 @@ describe('readOptions', () => {
       undefined,
       '--tls-key: --tls-cert and --tls-key must be given together',
     ],
+    ['a further region', ['--additional-region', 'x'], {}, undefined, '--additional-region: "x" is no region'],
+    [
+      'an alias for no cluster id',
+      ['--cluster-alias', 'db=1'],
+      {},
+      undefined,
+      '--cluster-alias: "1" is no cluster id (26 of a-z and 0-9)',
+    ],
+    [
+      'localhost for another cluster',
+      ['--cluster-alias', `localhost=${CLUSTER}`],
+      {},
+      undefined,
+      '--cluster-alias: localhost always means the default cluster',
+    ],
+    [
+      'an endpoint for another cluster',
+      ['--cluster-alias', `${CLUSTER}.dsql.us-east-1.on.aws=${CLUSTER}`],
+      {},
+      undefined,
+      `--cluster-alias: ${CLUSTER}.dsql.us-east-1.on.aws is an endpoint already`,
+    ],
+    [
+      'an alias for two clusters',
+      ['--cluster-alias', 'db', '--cluster-alias', `DB=${CLUSTER}`],
+      {},
+      undefined,
+      '--cluster-alias: db cannot mean two clusters',
+    ],
+    [
+      'the address of the listener for another cluster',
+      ['--host', '10.0.0.1', '--cluster-alias', `10.0.0.1=${CLUSTER}`],
+      {},
+      undefined,
+      '--cluster-alias: 10.0.0.1 cannot mean two clusters',
+    ],
     ['a file that is no object', [], {}, '[]', 'postern.json: must be a JSON object'],
     ['a value that is no text', [], {}, '{"region": {}}', 'postern.json: region: must be text or a number'],
   ])('names the option and its source: %s', (_, argv, env, file, message) => {
@@ -94,11 +131,30 @@ describe('readOptions', () => {
   it('takes several aliases, from flags and from a variable', () => {
     expect(
       readOptions('start', ['--cluster-alias', 'DB', '--cluster-alias', '10.0.0.1'], {}, folder()).options.clusterAlias,
-    ).toEqual(['db', '10.0.0.1']);
-    expect(readOptions('start', [], { POSTERN_CLUSTER_ALIAS: 'a,b' }, folder()).options.clusterAlias).toEqual([
-      'a',
-      'b',
+    ).toEqual([
+      { name: 'db', clusterId: undefined },
+      { name: '10.0.0.1', clusterId: undefined },
     ]);
+    const env = { POSTERN_CLUSTER_ALIAS: `a,b=${CLUSTER}` };
+    expect(readOptions('start', [], env, folder()).options.clusterAlias).toEqual([
+      { name: 'a', clusterId: undefined },
+      { name: 'b', clusterId: CLUSTER },
+    ]);
+  });
+
+  it('takes further regions from flags, the variable and the file, each once and the home region not again', () => {
+    const read = (argv: string[], env: NodeJS.ProcessEnv, file?: string) =>
+      readOptions('start', argv, env, folder(file)).options.additionalRegion;
+    expect(read([], {})).toEqual([]);
+    const flags = ['eu-west-1', 'us-east-1', 'eu-west-1', 'us-gov-west-1'];
+    expect(
+      read(
+        flags.flatMap((region) => ['--additional-region', region]),
+        {},
+      ),
+    ).toEqual(['eu-west-1', 'us-gov-west-1']);
+    expect(read([], { POSTERN_ADDITIONAL_REGION: 'us-east-2,us-west-2' })).toEqual(['us-east-2', 'us-west-2']);
+    expect(read([], {}, '{"additional-region": ["eu-north-1"]}')).toEqual(['eu-north-1']);
   });
 
   it('describes every option', () => {

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
+import { clusterOfHost, isClusterId } from '../clusters/names.ts';
 import { ConfigurationError } from './configuration-error.ts';
 
 /** What `start` and `exec` are told. Paths are absolute. */
@@ -13,16 +14,26 @@ export interface Options {
   pgPort: number;
   apiPort: number;
   region: string;
+  /** Beside `region`; neither repeated nor `region` itself. */
+  additionalRegion: readonly string[];
   account: string;
   dialect: 'dsql' | 'postgres';
   readyFile: string | undefined;
   tlsCert: string | undefined;
   tlsKey: string | undefined;
   tlsCa: string | undefined;
-  clusterAlias: readonly string[];
+  clusterAlias: readonly ClusterAlias[];
   logLevel: LogLevel;
   logFile: string | undefined;
   postgresUser: string | undefined;
+}
+
+/** A further name of a cluster. */
+export interface ClusterAlias {
+  /** A host name or an address, in lower case. */
+  name: string;
+  /** Undefined: the default cluster. */
+  clusterId: string | undefined;
 }
 
 export type LogLevel = (typeof LOG_LEVELS)[number];
@@ -57,7 +68,21 @@ const oneOf = (values: readonly string[]) => (text: string) => {
   if (!values.includes(text)) throw new Error(`${JSON.stringify(text)} is none of ${values.join(', ')}`);
   return text;
 };
+const region = matching(/^(?=.{1,20}$)[a-z]{2,4}(-[a-z]+)+-\d{1,2}$/, 'region');
+
 const HOST_NAME = /^(?=.{1,253}$)[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)*$/;
+
+function readAlias(text: string): ClusterAlias {
+  const [name = '', ...rest] = text.split('=');
+  if (isIP(name) === 0 && !HOST_NAME.test(name)) throw new Error(`${JSON.stringify(name)} is no host name or address`);
+  if (rest.length === 0) return { name: name.toLowerCase(), clusterId: undefined };
+  // Everything that this server tells its operator takes these for the default cluster.
+  if (/^(localhost|127\..*|::1)$/i.test(name)) throw new Error(`${name} always means the default cluster`);
+  if (clusterOfHost(name.toLowerCase())) throw new Error(`${name} is an endpoint already`);
+  const clusterId = rest.join('=');
+  if (!isClusterId(clusterId)) throw new Error(`${JSON.stringify(clusterId)} is no cluster id (26 of a-z and 0-9)`);
+  return { name: name.toLowerCase(), clusterId };
+}
 
 /** One row an option: flag, variable, file key, validation and help all come from here. Keyed by Options. */
 const ROWS: Record<keyof Options, OptionRow> = {
@@ -83,8 +108,14 @@ const ROWS: Record<keyof Options, OptionRow> = {
   region: {
     value: 'R',
     default: 'us-east-1',
-    help: "region of the account's clusters",
-    read: matching(/^(?=.{1,20}$)[a-z]{2,4}(-[a-z]+)+-\d{1,2}$/, 'region'),
+    help: 'home region: the one of the default cluster',
+    read: region,
+  },
+  additionalRegion: {
+    value: 'R',
+    repeatable: true,
+    help: 'a further region that clusters can be in',
+    read: region,
   },
   account: {
     value: 'ID',
@@ -111,14 +142,10 @@ const ROWS: Record<keyof Options, OptionRow> = {
   tlsKey: { value: 'FILE', help: 'its private key (PEM)', read: path },
   tlsCa: { value: 'FILE', help: 'the CA certificate that clients check it with, for the environment', read: path },
   clusterAlias: {
-    value: 'NAME',
+    value: 'NAME[=CLUSTER_ID]',
     repeatable: true,
-    help: 'a further host name or address that means the default cluster',
-    read: (text) => {
-      if (isIP(text) === 0 && !HOST_NAME.test(text))
-        throw new Error(`${JSON.stringify(text)} is no host name or address`);
-      return text.toLowerCase();
-    },
+    help: 'a further host name or address of the default cluster, or of this one',
+    read: readAlias,
   },
   logLevel: { value: LOG_LEVELS.join('|'), default: 'info', help: 'what is logged', read: oneOf(LOG_LEVELS) },
   logFile: { value: 'FILE', help: 'where JSON lines are logged, instead of standard error', read: path },
@@ -131,6 +158,7 @@ const ROWS: Record<keyof Options, OptionRow> = {
 
 const KEYS = Object.keys(ROWS) as (keyof Options)[];
 const kebab = (key: string) => key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+const REPEATABLE: ReadonlySet<string> = new Set(KEYS.filter((key) => ROWS[key].repeatable).map(kebab));
 const variable = (key: string) => `POSTERN_${kebab(key).replaceAll('-', '_').toUpperCase()}`;
 
 /** Files larger than this, in bytes, are no configuration. */
@@ -170,11 +198,23 @@ export function readOptions(
     }
   }
   const options = values as unknown as Options;
+  options.additionalRegion = [...new Set(options.additionalRegion)].filter((name) => name !== options.region);
+  refuseAmbiguousAlias([{ name: options.host, clusterId: undefined }, ...options.clusterAlias]);
   if ((options.tlsCert === undefined) !== (options.tlsKey === undefined)) {
     const missing = options.tlsCert === undefined ? '--tls-cert' : '--tls-key';
     throw new ConfigurationError(`${missing}: --tls-cert and --tls-key must be given together`);
   }
   return { options, rest };
+}
+
+function refuseAmbiguousAlias(aliases: readonly ClusterAlias[]): void {
+  const known = new Map<string, string | undefined>();
+  for (const { name, clusterId } of aliases) {
+    if (known.has(name) && known.get(name) !== clusterId) {
+      throw new ConfigurationError(`--cluster-alias: ${name} cannot mean two clusters`);
+    }
+    known.set(name, clusterId);
+  }
 }
 
 /** `exec [OPTION…] -- COMMAND [ARG…]`. */
@@ -208,8 +248,7 @@ function readFlags(argv: readonly string[]): Map<string, string[]> {
       throw new ConfigurationError(`${token.rawName}: a value is missing`);
     }
     const before = flags.get(token.name) ?? [];
-    if (before.length > 0 && token.name !== kebab('clusterAlias'))
-      throw new ConfigurationError(`${token.rawName}: given twice`);
+    if (before.length > 0 && !REPEATABLE.has(token.name)) throw new ConfigurationError(`${token.rawName}: given twice`);
     flags.set(token.name, [...before, token.value]);
   }
   return flags;

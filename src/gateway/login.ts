@@ -14,7 +14,6 @@ import type { SessionRequest } from './settings.ts';
 export interface LoginDependencies {
   keys: KeyRing;
   authority: Authority;
-  region: string;
   now: () => Date;
 }
 
@@ -66,7 +65,7 @@ export async function login(
   client: Client,
   request: SessionRequest,
   cluster: Cluster,
-  { keys, authority, region, now }: LoginDependencies,
+  { keys, authority, now }: LoginDependencies,
   attempt: Attempt,
 ): Promise<Permitted> {
   const claim = parseToken(await askForPassword(client));
@@ -75,6 +74,7 @@ export async function login(
     const text = `Wrong user to action mapping. user: ${request.user}, action: ${claim.action}`;
     throw new Refused('wrong-action', { hint: text, detail: text });
   }
+  const { region } = cluster;
   const signed = proveSignature(claim, cluster, keys, { now: now(), region }, attempt);
   attempt.identity = signed.identity;
   const context = requestContext({ sourceAddress: client.remoteAddress, encrypted: true, now: now(), region });

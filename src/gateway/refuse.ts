@@ -28,6 +28,8 @@ const TEXTS: Record<GatewayKind, { code: string; message: string }> = {
   'foreign-account': { code: '08006', message: ACCESS_DENIED },
   'wrong-action': { code: '08006', message: ACCESS_DENIED },
   'unknown-cluster': { code: '08006', message: ACCESS_DENIED },
+  'cluster-not-ready': { code: '57P03', message: 'unable to accept connection, please retry later' },
+  'cluster-deleting': { code: '08006', message: ACCESS_DENIED },
   'unknown-role': { code: '08P01', message: ACCESS_DENIED },
   'no-mapping': { code: '28000', message: ACCESS_DENIED },
   'no-login': { code: '28000', message: ACCESS_DENIED },

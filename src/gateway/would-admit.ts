@@ -23,7 +23,7 @@ export interface LoginQuestion {
  */
 export async function wouldAdmit(
   { user, principal, clusterId }: LoginQuestion,
-  { clusters, authority, now, region }: Pick<Gateway, 'clusters' | 'authority' | 'now' | 'region'>,
+  { clusters, authority, now }: Pick<Gateway, 'clusters' | 'authority' | 'now'>,
   identityOf: (arn: string, now: Date) => Identity | undefined,
 ): Promise<Report> {
   const at = now();
@@ -38,6 +38,7 @@ export async function wouldAdmit(
     }
     attempt.keyOwner = identity.arn;
     attempt.identity = identity;
+    const { region } = cluster;
     const context = requestContext({ sourceAddress: undefined, encrypted: true, now: at, region });
     decide(identity, user === ADMIN_ROLE ? 'DbConnectAdmin' : 'DbConnect', cluster, authority, context, attempt);
     attempt.role = { oid: await checkRole(identity, user, await cluster.wake()) };

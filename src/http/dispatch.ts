@@ -22,9 +22,15 @@ export interface DispatchDeps {
   authority: Authority;
   keyUses: KeyUses;
   /** By the name that a credential scope has for them. */
-  services: Readonly<Record<'iam' | 'sts' | 'dsql', Service>>;
+  services: {
+    readonly iam: Service;
+    readonly sts: Service;
+    /** By region: each sees its own clusters only. */
+    readonly dsql: ReadonlyMap<string, Service>;
+  };
   /** The only operation that is called without a signature. */
   assumeRoleWithWebIdentity: UnsignedOperation;
+  /** Of what is not signed, and so names no region itself. */
   region: string;
   log: Log;
   now(): Date;
@@ -112,16 +118,16 @@ export function createDispatch(deps: DispatchDeps): Dispatch {
   };
 }
 
-/** The scope names the service. DSQL's clusters live in one region; IAM is global, and STS answers in every region. */
+/** The scope names the service. DSQL has one for each region of this server; IAM is global, STS answers everywhere. */
 function serviceOf(deps: DispatchDeps, { service, region }: RequestClaim): Service | undefined {
   if (service === 'iam' || service === 'sts') return deps.services[service];
-  return service === 'dsql' && region === deps.region ? deps.services.dsql : undefined;
+  return service === 'dsql' ? deps.services.dsql.get(region) : undefined;
 }
 
 function wrongScope(deps: DispatchDeps, { service, region }: RequestClaim): Refused<'scope-mismatch'> {
   const say =
     service === 'dsql'
-      ? `Credential should be scoped to a valid region. Clusters of this server are in ${deps.region}.`
+      ? `Credential should be scoped to a valid region. Clusters of this server are in ${[...deps.services.dsql.keys()].join(', ')}.`
       : "Credential should be scoped to correct service: 'iam', 'sts' or 'dsql'.";
   return new Refused('scope-mismatch', { say, detail: `the credential scope names ${service} in ${region}` });
 }

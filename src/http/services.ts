@@ -14,16 +14,22 @@ export function createServices(deps: {
   authority: Authority;
   sessions: SessionMaker;
   oidcKeys: OidcKeys;
-  region: string;
+  /** Those that clusters can be in. */
+  regions: readonly string[];
 }): Pick<DispatchDeps, 'services' | 'assumeRoleWithWebIdentity'> {
-  const { iam, authority, sessions, oidcKeys, region } = deps;
+  const { iam, authority, sessions, oidcKeys, regions } = deps;
   const { store, account } = iam;
   const sts = { store, authority, sessions, oidcKeys, account, now: iam.now };
   return {
     services: {
       iam: createIamService(iam),
       sts: createStsService(sts),
-      dsql: createDsqlService({ clusters: createClusterDescriptions(store, region, account), region, account }),
+      dsql: new Map(
+        regions.map((region) => [
+          region,
+          createDsqlService({ clusters: createClusterDescriptions(store, region, account), region, account }),
+        ]),
+      ),
     },
     assumeRoleWithWebIdentity: createUnsignedOperation(sts),
   };

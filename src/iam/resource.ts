@@ -13,8 +13,7 @@ export type Resource =
 export function resourceOf(store: Pick<Store, 'get'>, account: string, arn: string): Resource | undefined {
   if (arn.startsWith('arn:aws:dsql:')) {
     const record = store.get('clusters', nameInArn(arn));
-    const region = store.get('account', 'this')?.region;
-    if (!record || region === undefined || clusterArn(record.id, { region, account }) !== arn) return undefined;
+    if (!record || clusterArn(record.id, { region: record.region, account }) !== arn) return undefined;
     return { type: 'cluster', record };
   }
   const prefix = `arn:aws:iam::${account}:`;

@@ -85,6 +85,14 @@ describe('postern token', () => {
     expect(claim).toMatchObject({ host: 'localhost', region: 'us-east-2', sessionToken: 'a+b/c=', expiresIn: 900 });
   });
 
+  it('makes one for the region of the host that it is asked for, unless it is asked for another', async () => {
+    const env = { ...keys, AWS_REGION: 'us-east-2' };
+    const args = ['token', '--user', 'admin', '--hostname', hostname];
+    expect(parseToken((await postern(args, env)).stdout.trimEnd()).region).toBe('eu-west-1');
+    const asked = await postern([...args, '--region', 'us-west-1'], env);
+    expect(parseToken(asked.stdout.trimEnd()).region).toBe('us-west-1');
+  });
+
   it('says what is not set', async () => {
     const without = { ...keys, AWS_SECRET_ACCESS_KEY: '' };
     expect(await postern(['token', '--user', 'x', '--hostname', hostname], without)).toEqual({

@@ -28,7 +28,13 @@ export interface Credentials {
 }
 
 /** The whole HTTP front on a free port, over a store that is gone with it. */
-export async function startApi({ oidcTimeout = 5000 }: { oidcTimeout?: number } = {}) {
+export async function startApi({
+  oidcTimeout = 5000,
+  additionalRegions = [],
+}: {
+  oidcTimeout?: number;
+  additionalRegions?: readonly string[];
+} = {}) {
   const store = createMemoryStore();
   const sealer = createSealer(randomBytes(32));
   // Clients sign by the machine's clock, so ours is that clock and how far a test has moved it.
@@ -75,7 +81,7 @@ export async function startApi({ oidcTimeout = 5000 }: { oidcTimeout?: number } 
     authority,
     sessions,
     oidcKeys: createOidcKeys({ now, timeout: oidcTimeout }),
-    region: REGION,
+    regions: [REGION, ...additionalRegions],
   });
   const dispatch = createDispatch({
     keys,
@@ -104,7 +110,7 @@ export async function startApi({ oidcTimeout = 5000 }: { oidcTimeout?: number } 
     asked,
     iam: (credentials: Credentials = root) => new IAMClient(config(credentials)),
     sts: (credentials: Credentials = root) => new STSClient(config(credentials)),
-    dsql: (credentials: Credentials = root) => new DSQLClient(config(credentials)),
+    dsql: (credentials: Credentials = root, region = REGION) => new DSQLClient({ ...config(credentials), region }),
     close: () => server.close(0),
   };
 }

@@ -40,7 +40,7 @@ describe('DSQL over HTTP', () => {
     const ids = ['b', 'c', 'd'].map((letter) => letter.repeat(26));
     await api.store.change((draft) => {
       for (const id of ids) {
-        draft.put('clusters', id, clusterRecord(id));
+        draft.put('clusters', id, clusterRecord(id, { region: REGION }));
       }
     });
     const first = await api.dsql().send(new ListClustersCommand({ maxResults: 3 }));
