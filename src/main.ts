@@ -7,6 +7,7 @@ import { createLogAudit } from './audit/events.ts';
 import type { Log } from './audit/log.ts';
 import { createClusterDirectory, deadEnds } from './clusters/directory.ts';
 import { Fleet } from './clusters/fleet.ts';
+import { DEFAULT_QUOTAS, Lifecycle } from './clusters/lifecycle.ts';
 import { isClusterId, newClusterId } from './clusters/names.ts';
 import { openCertificate } from './config/certificate.ts';
 import { cacheFolder, makeRunFolder } from './config/folders.ts';
@@ -153,7 +154,13 @@ export async function startServer({ options, durable, env, log }: ServerSetup): 
 
     const bootstrap = { account, region, clusterId: onlyCluster, now: now(), random: randomBytes };
     const { defaultClusterId } = await bootstrapAccount(store, sealer, bootstrap);
-    const awake = fleet.wake(defaultClusterId);
+    const { status, database } = store.get('clusters', defaultClusterId)!;
+    const awake = status === 'ACTIVE' ? fleet.wake(database) : undefined;
+
+    const random = randomBytes;
+    const lifecycle = new Lifecycle({ store, fleet, account, regions, quotas: DEFAULT_QUOTAS, log, now, random });
+    undo.push(() => lifecycle.close());
+    lifecycle.recover();
 
     const sessionTokens = createSessionMaker({ sealer, random: randomBytes });
     const keys = createKeyRing({ store, sealer, sessions: sessionTokens });
@@ -166,6 +173,7 @@ export async function startServer({ options, durable, env, log }: ServerSetup): 
       authority,
       sessions: sessionTokens,
       oidcKeys: createOidcKeys({ now }),
+      lifecycle,
       regions,
     });
     const dispatch = createDispatch({

@@ -1,3 +1,4 @@
+import { rm } from 'node:fs/promises';
 import type { Log } from '../audit/log.ts';
 import type { Engine, EngineHost } from '../engine/port.ts';
 import { Refused } from '../refused.ts';
@@ -42,6 +43,21 @@ export class Fleet {
     this.#entries.set(clusterId, entry);
     entry.awake.catch(() => this.#forget(clusterId, entry));
     return entry.awake;
+  }
+
+  isAwake(clusterId: string): boolean {
+    return this.#entries.has(clusterId);
+  }
+
+  /** Stops it, which ends its sessions, and deletes its data. Idempotent. */
+  async remove(clusterId: string): Promise<void> {
+    const entry = this.#entries.get(clusterId);
+    this.#entries.delete(clusterId);
+    const cluster = await entry?.awake.catch(() => undefined);
+    await cluster?.catalog.close().catch(() => undefined);
+    await cluster?.engine.stop();
+    await this.#stopping.get(clusterId);
+    await rm(this.#options.folderOf(clusterId), { recursive: true, force: true });
   }
 
   /** What runs now, or is just starting. */
