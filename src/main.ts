@@ -7,6 +7,7 @@ import { createLogAudit } from './audit/events.ts';
 import type { Log } from './audit/log.ts';
 import { createClusterDirectory, deadEnds } from './clusters/directory.ts';
 import { Fleet } from './clusters/fleet.ts';
+import { DEFAULT_QUOTAS, Lifecycle } from './clusters/lifecycle.ts';
 import { isClusterId, newClusterId } from './clusters/names.ts';
 import { openCertificate } from './config/certificate.ts';
 import { cacheFolder, makeRunFolder } from './config/folders.ts';
@@ -174,6 +175,20 @@ export async function startServer({ options, durable, env, log }: ServerSetup): 
     const awake = defaultCluster?.status === 'ACTIVE' ? fleet.wake(defaultCluster.database) : undefined;
     awake?.catch(() => undefined);
 
+    const lifecycle = new Lifecycle({
+      store,
+      fleet,
+      endSessions: (clusterId) => sessions.endOf(clusterId),
+      account,
+      regions,
+      quotas: DEFAULT_QUOTAS,
+      log,
+      now,
+      random: randomBytes,
+    });
+    undo.push(() => lifecycle.close());
+    lifecycle.recover();
+
     const sessionTokens = createSessionMaker({ sealer, random: randomBytes });
     const keys = createKeyRing({ store, sealer, sessions: sessionTokens });
     const authority = createAuthority({ store, account });
@@ -185,6 +200,7 @@ export async function startServer({ options, durable, env, log }: ServerSetup): 
       authority,
       sessions: sessionTokens,
       oidcKeys: createOidcKeys({ now }),
+      lifecycle,
       regions,
     });
     const dispatch = createDispatch({

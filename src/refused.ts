@@ -58,6 +58,8 @@ export type ApiKind =
   | 'entity-exists'
   | 'delete-conflict'
   | 'limit-exceeded'
+  | 'conflict'
+  | 'quota-exceeded'
   | 'malformed-policy'
   | 'packed-policy-too-large'
   | 'identity-token-invalid'
@@ -78,6 +80,8 @@ export interface RefusalText {
   detail: string;
   /** Fields for machine-readable errors, such as the name of the parameter or the id of the resource. */
   fields?: Readonly<Record<string, string>>;
+  /** The parameters that are wrong, each with what is wrong with it. */
+  fieldList?: readonly { name: string; message: string }[];
 }
 
 export class Refused<K extends RefusalKind = RefusalKind> extends Error {
@@ -86,6 +90,7 @@ export class Refused<K extends RefusalKind = RefusalKind> extends Error {
   readonly hint: string | undefined;
   readonly detail: string;
   readonly fields: Readonly<Record<string, string>>;
+  readonly fieldList: readonly { name: string; message: string }[];
 
   constructor(kind: K, text: RefusalText) {
     super(`${kind}: ${text.detail}`);
@@ -95,5 +100,6 @@ export class Refused<K extends RefusalKind = RefusalKind> extends Error {
     this.hint = text.hint;
     this.detail = text.detail;
     this.fields = text.fields ?? {};
+    this.fieldList = text.fieldList ?? [];
   }
 }

@@ -20,7 +20,7 @@ const MAY: Record<string, readonly string[]> = {
   iam: [...DOMAIN, 'iam/policy', 'refused.ts'],
   sts: [...DOMAIN, 'iam/policy', 'refused.ts'],
   roles: [...DOMAIN, 'sql', 'engine/port.ts', 'refused.ts'],
-  clusters: [...DOMAIN, 'engine/port.ts', 'refused.ts'],
+  clusters: [...DOMAIN, 'iam/policy', 'engine/port.ts', 'refused.ts'],
   machine: [],
   state: ['audit', 'machine', 'refused.ts'],
   audit: ['iam/identity.ts', 'refused.ts'],

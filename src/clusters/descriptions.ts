@@ -1,48 +1,85 @@
-import type { Store } from '../state/store.ts';
+import { createHash } from 'node:crypto';
+import type { ClusterRecord, ClusterStatus } from '../state/records.ts';
 import { clusterArn, clusterEndpoint } from './names.ts';
 
-/** A cluster as the control plane tells of it. */
-export interface ClusterDescription {
+/** A cluster as the control plane tells of it after a change. */
+export interface ClusterSummary {
   identifier: string;
   arn: string;
-  status: 'ACTIVE';
+  /** IDLE: an ACTIVE one whose PostgreSQL does not run. The next connection, or an update, starts it. */
+  status: ClusterStatus | 'IDLE';
   creationTime: Date;
+}
+
+export interface ClusterDescription extends ClusterSummary {
   deletionProtectionEnabled: boolean;
-  tags: Readonly<Record<string, string>>;
-  encryptionDetails: { encryptionType: 'AWS_OWNED_KMS_KEY'; encryptionStatus: 'ENABLED' };
+  /** Of a multi-Region cluster. As on the service, `clusters` names the cluster itself too. */
+  multiRegionProperties?: { witnessRegion?: string; clusters: string[] };
+  encryptionDetails: {
+    encryptionType: 'AWS_OWNED_KMS_KEY' | 'CUSTOMER_MANAGED_KMS_KEY';
+    kmsKeyArn?: string;
+    encryptionStatus: 'ENABLED';
+  };
   endpoint: string;
 }
 
-export interface ClusterDescriptions {
-  get(identifier: string): ClusterDescription | undefined;
-  /** In the order of their identifiers. */
-  list(): readonly ClusterDescription[];
+type Cluster = Readonly<ClusterRecord>;
+
+export interface Teller {
+  account: string;
+  /** Whether the PostgreSQL of a database runs. */
+  isAwake(database: string): boolean;
+}
+
+export function arnOf(cluster: Pick<Cluster, 'id' | 'region'>, account: string): string {
+  return clusterArn(cluster.id, { region: cluster.region, account });
+}
+
+export function summarize(cluster: Cluster, { account, isAwake }: Teller): ClusterSummary {
+  return {
+    identifier: cluster.id,
+    arn: arnOf(cluster, account),
+    status: cluster.status === 'ACTIVE' && !isAwake(cluster.database) ? 'IDLE' : cluster.status,
+    creationTime: new Date(cluster.createdAt),
+  };
+}
+
+export function describe(cluster: Cluster, teller: Teller): ClusterDescription {
+  const { multiRegion } = cluster;
+  const summary = summarize(cluster, teller);
+  return {
+    ...summary,
+    deletionProtectionEnabled: cluster.deletionProtection,
+    ...(multiRegion && {
+      multiRegionProperties: {
+        ...(multiRegion.witnessRegion !== null && { witnessRegion: multiRegion.witnessRegion }),
+        clusters: [summary.arn, ...multiRegion.clusters],
+      },
+    }),
+    encryptionDetails: encryptionOf(cluster, teller.account),
+    endpoint: clusterEndpoint(cluster.id, cluster.region),
+  };
+}
+
+/** A key may have been named by its ARN, its id or its alias; the service tells ARNs. */
+function encryptionOf({ kmsKey, region }: Cluster, account: string): ClusterDescription['encryptionDetails'] {
+  if (kmsKey === null) return { encryptionType: 'AWS_OWNED_KMS_KEY', encryptionStatus: 'ENABLED' };
+  const resource = kmsKey.startsWith('alias/') ? kmsKey : `key/${kmsKey}`;
+  return {
+    encryptionType: 'CUSTOMER_MANAGED_KMS_KEY',
+    kmsKeyArn: kmsKey.startsWith('arn:') ? kmsKey : `arn:aws:kms:${region}:${account}:${resource}`,
+    encryptionStatus: 'ENABLED',
+  };
 }
 
 /**
- * The clusters of one region. They are always ACTIVE, asleep or not: a connection to one that sleeps waits until it is
- * awake and is not refused, which is what ACTIVE promises.
+ * The names that a VPC endpoint would have: `com.amazonaws.<region>.dsql-<six hexadecimal digits>` (shape ServiceName), and
+ * the cluster's private DNS name, under which it can be reached here too.
  */
-export function createClusterDescriptions(store: Store, region: string, account: string): ClusterDescriptions {
-  const describe = (cluster: NonNullable<ReturnType<typeof store.get<'clusters'>>>): ClusterDescription => ({
-    identifier: cluster.id,
-    arn: clusterArn(cluster.id, { region, account }),
-    status: 'ACTIVE',
-    creationTime: new Date(cluster.createdAt),
-    deletionProtectionEnabled: cluster.deletionProtection,
-    tags: cluster.tags,
-    encryptionDetails: { encryptionType: 'AWS_OWNED_KMS_KEY', encryptionStatus: 'ENABLED' },
-    endpoint: clusterEndpoint(cluster.id, region),
-  });
+export function vpcEndpointNames({ id, region }: Cluster): { serviceName: string; clusterVpcEndpoint: string } {
+  const suffix = createHash('sha256').update(region).digest('hex').slice(0, 6);
   return {
-    get(identifier) {
-      const cluster = store.get('clusters', identifier);
-      return cluster?.region === region ? describe(cluster) : undefined;
-    },
-    list: () =>
-      store
-        .all('clusters')
-        .filter((cluster) => cluster.region === region)
-        .map(describe),
+    serviceName: `com.amazonaws.${region}.dsql-${suffix}`,
+    clusterVpcEndpoint: `${id}.dsql-${suffix}.${region}.on.aws`,
   };
 }

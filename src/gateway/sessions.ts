@@ -1,5 +1,5 @@
 import { randomBytes, timingSafeEqual } from 'node:crypto';
-import type { Refused } from '../refused.ts';
+import { Refused } from '../refused.ts';
 import type { Mapping } from '../roles/role-catalog.ts';
 
 /** A client's session as others see it: those who cancel, revoke and shut down. */
@@ -56,8 +56,9 @@ export class Sessions {
     return entry.session;
   }
 
-  /** Ends all sessions of a cluster; those of its peers go on. */
-  endOf(clusterId: string, why: Refused): void {
+  /** Ends all sessions of a cluster that is deleted; those of its peers go on. */
+  endOf(clusterId: string): void {
+    const why = new Refused('cluster-deleted', { detail: `cluster ${clusterId} is deleted` });
     for (const session of [...this.#sessions.values()]) if (session.clusterId === clusterId) session.end(why);
   }
 

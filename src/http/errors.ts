@@ -12,7 +12,7 @@ interface Row {
   /** Where the refusal has no text of its own. */
   text: string;
   /** `reason` of DSQL's ValidationException. */
-  reason?: 'unknownOperation' | 'cannotParse' | 'fieldValidationFailed' | 'other';
+  reason?: 'unknownOperation' | 'cannotParse' | 'fieldValidationFailed' | 'deletionProtectionEnabled' | 'other';
 }
 
 const INVALID_TOKEN = 'The security token included in the request is invalid.';
@@ -111,6 +111,12 @@ export const ERRORS: Readonly<Record<AccessKind | ApiKind, Row>> = {
   'entity-exists': conflict('EntityAlreadyExists', 'The entity exists already.'),
   'delete-conflict': conflict('DeleteConflict', 'The entity is in use.'),
   'limit-exceeded': conflict('LimitExceeded', 'A limit is exceeded.'),
+  conflict: conflict('Conflict', 'The request conflicts with the state of the resource.'),
+  'quota-exceeded': {
+    query: ['LimitExceeded', 409],
+    rest: ['ServiceQuotaExceededException', 402],
+    text: 'A quota of the service is exceeded.',
+  },
   'service-unavailable': {
     query: ['ServiceUnavailable', 503],
     rest: ['ServiceUnavailableException', 503],
@@ -123,8 +129,17 @@ export function faultOf(error: unknown, protocol: Protocol['kind']): Fault | und
   if (!(error instanceof Refused) || !Object.hasOwn(ERRORS, error.kind)) return undefined;
   const row = ERRORS[error.kind as AccessKind | ApiKind];
   const [code, status] = row[protocol];
-  const fields = row.reason && protocol === 'rest' ? { reason: row.reason, ...error.fields } : error.fields;
-  return { status, code, message: error.say ?? row.text, fields };
+  return {
+    status,
+    code,
+    message: error.say ?? row.text,
+    fields: protocol === 'rest' ? restFields(row, error) : error.fields,
+  };
+}
+
+function restFields({ reason }: Row, { fields, fieldList }: Refused): Fault['fields'] {
+  if (!reason) return fields;
+  return { reason, ...fields, ...(fieldList.length > 0 && { fieldList }) };
 }
 
 /** What a client is told of a bug: nothing but the id to ask the operator with. */

@@ -82,7 +82,7 @@ export interface Fault {
   code: string;
   message: string;
   /** Further members of the error, such as the id of a resource. */
-  fields: Readonly<Record<string, string>>;
+  fields: Readonly<Record<string, string | readonly object[]>>;
 }
 
 /** How operations and errors travel: one row for query-xml, one for rest-json. */

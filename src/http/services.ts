@@ -1,4 +1,4 @@
-import { createClusterDescriptions } from '../clusters/descriptions.ts';
+import type { Lifecycle } from '../clusters/lifecycle.ts';
 import type { Iam } from '../iam/iam.ts';
 import type { Authority } from '../iam/identity.ts';
 import type { OidcKeys } from '../sts/oidc-keys.ts';
@@ -14,22 +14,18 @@ export function createServices(deps: {
   authority: Authority;
   sessions: SessionMaker;
   oidcKeys: OidcKeys;
+  lifecycle: Lifecycle;
   /** Those that clusters can be in. */
   regions: readonly string[];
 }): Pick<DispatchDeps, 'services' | 'assumeRoleWithWebIdentity'> {
-  const { iam, authority, sessions, oidcKeys, regions } = deps;
+  const { iam, authority, sessions, oidcKeys, lifecycle, regions } = deps;
   const { store, account } = iam;
   const sts = { store, authority, sessions, oidcKeys, account, now: iam.now };
   return {
     services: {
       iam: createIamService(iam),
       sts: createStsService(sts),
-      dsql: new Map(
-        regions.map((region) => [
-          region,
-          createDsqlService({ clusters: createClusterDescriptions(store, region, account), region, account }),
-        ]),
-      ),
+      dsql: new Map(regions.map((region) => [region, createDsqlService({ lifecycle, region, account })])),
     },
     assumeRoleWithWebIdentity: createUnsignedOperation(sts),
   };

@@ -26,7 +26,7 @@ const ROOT_MAY_ALWAYS = new Set(['dsql:getclusterpolicy', 'dsql:putclusterpolicy
 type Holder = Readonly<UserRecord | RoleRecord>;
 
 /** Decides by the policies that stand in the store at this moment; nothing is remembered from an earlier decision. */
-export function createAuthority({ store, account }: { store: Store; account: string }): Authority {
+export function createAuthority({ store, account }: { store: Pick<Store, 'get'>; account: string }): Authority {
   const closed = (caller: string, request: AccessRequest, work: () => Decision): Decision => {
     try {
       return work();
@@ -97,7 +97,7 @@ export function createAuthority({ store, account }: { store: Store; account: str
 }
 
 /** The user or role whose policies count, or `root`; undefined when it does not exist any more. */
-function findHolder(store: Store, identity: Identity): Holder | 'root' | undefined {
+function findHolder(store: Pick<Store, 'get'>, identity: Identity): Holder | 'root' | undefined {
   const arn = issuerOf(identity);
   if (arn === rootArn(identity.account)) return 'root';
   const key = nameKey(nameInArn(arn));
@@ -118,7 +118,11 @@ function issuerOf(identity: Identity): string {
 }
 
 /** Throws UnusablePolicy. */
-function ownPolicies(store: Store, identity: Identity, holder: Holder | 'root'): Omit<PolicySet, 'resource'> {
+function ownPolicies(
+  store: Pick<Store, 'get'>,
+  identity: Identity,
+  holder: Holder | 'root',
+): Omit<PolicySet, 'resource'> {
   // Without a session policy a federated user may do only what a resource's policy gives to it by name.
   const session = sessionPolicies(store, identity.session) ?? (identity.kind === 'federated-user' ? [] : undefined);
   if (holder === 'root') return { identity: 'everything', boundary: undefined, session };

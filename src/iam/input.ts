@@ -29,6 +29,14 @@ export interface ListShape {
   max: number;
 }
 
+/** Text keys and text values. */
+export interface MapShape {
+  type: 'map';
+  key: StringShape;
+  value: StringShape;
+  max: number;
+}
+
 export interface StructureShape {
   type: 'structure';
   members: Members;
@@ -39,7 +47,15 @@ export interface UnsupportedShape {
   type: 'unsupported';
 }
 
-export type Shape = (StringShape | IntegerShape | BooleanShape | ListShape | StructureShape | UnsupportedShape) & {
+export type Shape = (
+  | StringShape
+  | IntegerShape
+  | BooleanShape
+  | ListShape
+  | MapShape
+  | StructureShape
+  | UnsupportedShape
+) & {
   required?: true;
 };
 export type Members = Readonly<Record<string, Shape>>;
@@ -56,9 +72,11 @@ type ValueOf<S> = S extends { type: 'string' }
       ? boolean
       : S extends { type: 'list'; of: infer Item }
         ? readonly ValueOf<Item>[]
-        : S extends { type: 'structure'; members: infer M }
-          ? InputOf<M>
-          : never;
+        : S extends { type: 'map' }
+          ? Readonly<Record<string, string>>
+          : S extends { type: 'structure'; members: infer M }
+            ? InputOf<M>
+            : never;
 
 export type InputOf<M> = {
   readonly [Name in keyof M as M[Name] extends { required: true } ? Name : never]: ValueOf<M[Name]>;
@@ -81,17 +99,21 @@ const MAX_FAILURES = 10;
  * fail, or `unsupported-parameter-value`.
  */
 export function checkInput<M extends Members>(members: M, input: RawInput): InputOf<M> {
-  const failures: string[] = [];
+  const failures: Failure[] = [];
   checkMembers(members, input, '', failures);
   if (failures.length > 0) {
     const count = failures.length === 1 ? '1 validation error' : `${failures.length} validation errors`;
-    const say = `${count} detected: ${failures.slice(0, MAX_FAILURES).join('; ')}`;
-    throw new Refused('validation', { say, detail: `${count} in the parameters` });
+    const told = failures.slice(0, MAX_FAILURES);
+    throw new Refused('validation', {
+      say: `${count} detected: ${told.map(({ text }) => text).join('; ')}`,
+      detail: `${count} in the parameters`,
+      fieldList: told.map(({ path, constraint }) => ({ name: path, message: constraint })),
+    });
   }
   return input as unknown as InputOf<M>;
 }
 
-function checkMembers(members: Members, input: RawInput, prefix: string, failures: string[]): void {
+function checkMembers(members: Members, input: RawInput, prefix: string, failures: Failure[]): void {
   for (const [name, shape] of Object.entries(members)) {
     const path = prefix + name.charAt(0).toLowerCase() + name.slice(1);
     const value = Object.hasOwn(input, name) ? input[name] : undefined;
@@ -100,7 +122,7 @@ function checkMembers(members: Members, input: RawInput, prefix: string, failure
   }
 }
 
-function checkValue(shape: Shape, value: RawValue, path: string, failures: string[]): void {
+function checkValue(shape: Shape, value: RawValue, path: string, failures: Failure[]): void {
   const fail = (constraint: string, shown: RawValue = '') => {
     failures.push(failure(typeof shown === 'object' ? '' : String(shown), path, constraint));
   };
@@ -130,6 +152,22 @@ function checkValue(shape: Shape, value: RawValue, path: string, failures: strin
         });
       }
       break;
+    case 'map': {
+      if (typeof value !== 'object' || Array.isArray(value)) {
+        fail('Member must be a map');
+        break;
+      }
+      const entries = Object.entries(value);
+      if (entries.length > shape.max) {
+        fail(`Member must have length less than or equal to ${shape.max}`);
+        break;
+      }
+      for (const [key, item] of entries) {
+        checkString(shape.key, key, `${path}.key`, failures);
+        checkValue(shape.value, item as RawValue, `${path}.value`, failures);
+      }
+      break;
+    }
     case 'structure':
       if (typeof value !== 'object' || Array.isArray(value)) fail('Member must be a structure');
       else checkMembers(shape.members, value as RawInput, `${path}.`, failures);
@@ -137,7 +175,7 @@ function checkValue(shape: Shape, value: RawValue, path: string, failures: strin
   }
 }
 
-function checkString(shape: StringShape, value: string, path: string, failures: string[]): void {
+function checkString(shape: StringShape, value: string, path: string, failures: Failure[]): void {
   const min = shape.min ?? 0;
   if (value.length < min) {
     failures.push(failure(value, path, `Member must have length greater than or equal to ${min}`));
@@ -162,8 +200,14 @@ function matchesWhole(pattern: RegExp, value: string): boolean {
   return whole.test(value);
 }
 
-function failure(value: string | null, path: string, constraint: string): string {
+interface Failure {
+  path: string;
+  constraint: string;
+  text: string;
+}
+
+function failure(value: string | null, path: string, constraint: string): Failure {
   const shown = value !== null && value.length > MAX_ECHO ? `${value.slice(0, MAX_ECHO)}…` : value;
   const told = shown === null ? 'Value null' : `Value '${shown}'`;
-  return `${told} at '${path}' failed to satisfy constraint: ${constraint}`;
+  return { path, constraint, text: `${told} at '${path}' failed to satisfy constraint: ${constraint}` };
 }

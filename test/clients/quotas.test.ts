@@ -85,7 +85,9 @@ describe('the time of a connection', () => {
     // Whoever came first goes first: the time of the other is over soon after.
     expect((await idle.closed()).length).toBe(0);
     await vi.waitFor(async () => {
-      busy.query("SELECT clock_timestamp() - xact_start > interval '1 s' FROM pg_stat_activity WHERE pid = pg_backend_pid()");
+      busy.query(
+        "SELECT clock_timestamp() - xact_start > interval '1 s' FROM pg_stat_activity WHERE pid = pg_backend_pid()",
+      );
       const frames = await busy.until('Z');
       expect(frames.find(({ type }) => type === 'D')?.body.toString('latin1')).toMatch(/t$/);
     }, eventually);

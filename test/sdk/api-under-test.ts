@@ -3,6 +3,8 @@ import { DSQLClient } from '@aws-sdk/client-dsql';
 import { CreateAccessKeyCommand, CreateUserCommand, IAMClient, PutUserPolicyCommand } from '@aws-sdk/client-iam';
 import { STSClient } from '@aws-sdk/client-sts';
 import type { Log } from '../../src/audit/log.ts';
+import { DEFAULT_QUOTAS, Lifecycle } from '../../src/clusters/lifecycle.ts';
+import { TestingFleet } from '../../src/clusters/testing-fleet.ts';
 import { createDispatch } from '../../src/http/dispatch.ts';
 import { createApiServer } from '../../src/http/server.ts';
 import { createServices } from '../../src/http/services.ts';
@@ -76,12 +78,27 @@ export async function startApi({
   const keys = createKeyRing({ store, sealer, sessions });
   const keyUses = createKeyUses();
   const iam = { store, sealer, account: ACCOUNT, now, random, keyUses };
+  const fleet = new TestingFleet();
+  fleet.awake.add(CLUSTER_ID);
+  const regions = [REGION, ...additionalRegions];
+  const lifecycle = new Lifecycle({
+    store,
+    fleet,
+    endSessions: () => undefined,
+    account: ACCOUNT,
+    regions,
+    quotas: DEFAULT_QUOTAS,
+    log,
+    now,
+    random,
+  });
   const services = createServices({
     iam,
     authority,
     sessions,
     oidcKeys: createOidcKeys({ now, timeout: oidcTimeout }),
-    regions: [REGION, ...additionalRegions],
+    lifecycle,
+    regions,
   });
   const dispatch = createDispatch({
     keys,
@@ -104,6 +121,8 @@ export async function startApi({
     port,
     root,
     store,
+    fleet,
+    lifecycle,
     clock,
     lines,
     /** What the policies were asked, oldest first. */

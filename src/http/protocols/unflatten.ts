@@ -58,6 +58,9 @@ function readValue(node: Node, shape: Shape, name: string): RawValue {
       return structure(node, shape.members, `${name}.`);
     case 'list':
       return list(node, shape.of, name);
+    case 'map':
+      // No operation of IAM or STS takes one.
+      throw invalid(`The parameter ${name} is a map, which cannot be given here.`);
     case 'string':
       return leaf(node, name);
     case 'boolean': {
