@@ -7,17 +7,18 @@ import { end, waitFor } from './programs.mjs';
 
 /**
  * Starts Postern on free ports. Resolves when its ready file is there, with the time that took in ms.
- * `program` is the built command, `folder` is an existing one for this server, `cache` is POSTERN_CACHE_DIR.
+ * `program` is the built command, `folder` is an existing one for this server, `cache` is POSTERN_CACHE_DIR;
+ * `options` are further ones of `postern start`. New connections are not limited: how fast they can be is to be seen.
  */
-export async function startPostern({ program, folder, cache }) {
+export async function startPostern({ program, folder, cache, options = [] }) {
   const readyFile = join(folder, 'ready.json');
   const dataDir = join(folder, 'data');
   const log = join(folder, 'postern.log');
-  const ports = ['--pg-port', '0', '--api-port', '0'];
+  const given = ['--pg-port', '0', '--api-port', '0', '--connection-rate', '0', ...options];
   const began = performance.now();
   const child = spawn(
     process.execPath,
-    [program, 'start', '--data-dir', dataDir, ...ports, '--ready-file', readyFile],
+    [program, 'start', '--data-dir', dataDir, ...given, '--ready-file', readyFile],
     {
       stdio: ['ignore', 'ignore', openSync(log, 'a', 0o600)],
       env: { ...cleanEnvironment(), POSTERN_CACHE_DIR: cache },

@@ -6,6 +6,7 @@ import { cpus, tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { measureClusters } from './clusters.mjs';
 import { meets, printFigures } from './figures.mjs';
 import { measureLogins } from './logins.mjs';
 import { startPgBouncer } from './pgbouncer.mjs';
@@ -22,6 +23,7 @@ const PEERS = ['pgbench', 'psql', 'pgbouncer'];
 const PARTS = {
   tokens: { title: 'Tokens on one core', peers: [], every: 3, measure: measureTokens },
   starts: { title: 'Starting', peers: [], every: 3, measure: measureStarts },
+  clusters: { title: 'Clusters', peers: [], every: 1, measure: measureClusters },
   throughput: { title: 'Small transactions', peers: PEERS, every: 1, measure: measureThroughput },
   rows: { title: 'Large results', peers: PEERS, every: 3, measure: measureRows },
   logins: { title: 'Logins', peers: PEERS, every: 1, measure: measureLogins },
