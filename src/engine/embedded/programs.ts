@@ -1,6 +1,6 @@
 import { type ChildProcessByStdio, spawn } from 'node:child_process';
 import { dirname, join } from 'node:path';
-import type { Readable } from 'node:stream';
+import type { Readable, Writable } from 'node:stream';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Binaries } from './binaries.ts';
 import { canReach, type Owner, WORKING_FOLDER } from './owner.ts';
@@ -16,7 +16,7 @@ const LAST_WORDS_LIMIT = 2000;
 
 /** A program of PostgreSQL at work on a data folder. */
 export interface Running {
-  child: ChildProcessByStdio<null, null, Readable>;
+  child: ChildProcessByStdio<Writable | null, null, Readable>;
   /** How it ended. Rejects with an Error when it could not be started at all. */
   exited: Promise<string>;
   /** Resolves when it has ended and all it wrote is read. */
@@ -33,21 +33,25 @@ export async function runProgram(
   args: readonly string[],
   owner: Owner,
   folder: string,
+  { operands = [], input }: { operands?: readonly string[]; input?: string } = {},
 ): Promise<Running> {
   const program = join(binaries.folder, 'bin', name);
   const pgdata = await namedFor(owner, folder);
   let child: Running['child'];
   try {
-    child = spawn(program, [...args, '-D', pgdata], {
+    child = spawn(program, [...args, '-D', pgdata, ...operands], {
       cwd: folder,
       env: { LC_ALL: 'C', TZ: 'UTC' },
-      stdio: ['ignore', 'ignore', 'pipe'],
+      stdio: [input === undefined ? 'ignore' : 'pipe', 'ignore', 'pipe'],
       detached: true,
       ...(owner.switched ? { uid: owner.uid, gid: owner.gid } : {}),
-    });
+    }) as Running['child'];
   } catch (error) {
     throw failureToRun(error as NodeJS.ErrnoException, program);
   }
+  // What it does not read it does not need; how it ends says more.
+  child.stdin?.on('error', () => undefined);
+  child.stdin?.end(input);
   const exited = new Promise<string>((resolve, reject) => {
     child.once('error', (error) => reject(failureToRun(error, program)));
     child.once('exit', (code, signal) => resolve(signal === null ? `exit status ${code}` : `killed by ${signal}`));
