@@ -114,6 +114,22 @@ describe('readOptions', () => {
       undefined,
       '--cluster-alias: 10.0.0.1 cannot mean two clusters',
     ],
+    [
+      'more connections than there can be',
+      ['--max-connections', '10001'],
+      {},
+      undefined,
+      '--max-connections: "10001" is no whole number from 0 to 10000',
+    ],
+    [
+      'no burst at all',
+      [],
+      { POSTERN_CONNECTION_BURST: '0' },
+      undefined,
+      'POSTERN_CONNECTION_BURST: "0" is no whole number from 1 to 1000000',
+    ],
+    ['half a second', ['--idle-time', '0.5'], {}, undefined, '--idle-time: "0.5" is no whole number from 0 to 604800'],
+    ['another fidelity', ['--fidelity', 'exact'], {}, undefined, '--fidelity: "exact" is none of local, strict'],
     ['a file that is no object', [], {}, '[]', 'postern.json: must be a JSON object'],
     ['a value that is no text', [], {}, '{"region": {}}', 'postern.json: region: must be text or a number'],
   ])('names the option and its source: %s', (_, argv, env, file, message) => {
@@ -126,6 +142,21 @@ describe('readOptions', () => {
 
   it('says where a named file is missing', () => {
     expect(() => readOptions('start', ['--config', 'none.json'], {}, folder())).toThrow(/^--config none\.json: ENOENT/);
+  });
+
+  it('has the service’s quotas, each of which can be changed', () => {
+    const quotas = (argv: string[]) => {
+      const { maxConnections, connectionRate, connectionBurst, maxConnectionTime } = readOptions(
+        'start',
+        argv,
+        {},
+        folder(),
+      ).options;
+      return [maxConnections, connectionRate, connectionBurst, maxConnectionTime];
+    };
+    expect(quotas([])).toEqual([10_000, 100, 1_000, 3_600]);
+    const argv = ['--max-connections', '0', '--connection-rate', '0', '--connection-burst', '5'];
+    expect(quotas([...argv, '--max-connection-time', '0'])).toEqual([0, 0, 5, 0]);
   });
 
   it('takes several aliases, from flags and from a variable', () => {

@@ -162,8 +162,8 @@ const ROWS: Record<keyof Options, OptionRow> = {
   maxConnections: {
     value: 'N',
     default: '10000',
-    help: 'connections to one cluster; 0 = unlimited. See --postgres-connections',
-    read: whole(0, 1_000_000),
+    help: 'connections to one cluster, at most 10000; 0 = as many as its PostgreSQL takes (--postgres-connections)',
+    read: whole(0, 10_000),
   },
   connectionRate: {
     value: 'N',
