@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net';
 import { type Duplex, duplexPair } from 'node:stream';
 import { setImmediate as turn } from 'node:timers/promises';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { cstring, message, readyForQuery } from '../pgwire/messages.ts';
 import { Refused } from '../refused.ts';
 import { Relay } from './relay.ts';
@@ -28,7 +28,7 @@ function startRelay() {
   });
   const [said, asked] = [listen(client), listen(engine)];
   relay.start(readyForQuery('I'));
-  return { relay, client, engine, said, asked };
+  return { relay, client, clientSide, engine, said, asked };
 }
 
 const query = (sql: string) => message('Q', cstring(sql));
@@ -142,6 +142,25 @@ describe('Relay', () => {
     expect(await relay.ended).toEqual({ reason: 'expired' });
     await settle();
     expect(said()).toBe(before);
+  });
+
+  it('does not wait for ever until its client has read its last word', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    try {
+      const { relay, client, clientSide } = startRelay();
+      client.pause();
+      relay.end(deleted());
+      await relay.ended;
+      vi.advanceTimersByTime(59_999);
+      await settle();
+      expect(clientSide.destroyed).toBe(false);
+      vi.advanceTimersByTime(1);
+      expect(clientSide.destroyed).toBe(true);
+      await settle();
+      expect(vi.getTimerCount()).toBe(0);
+    } finally {
+      vi.useRealTimers();
+    }
   });
 
   it('goes when its time is over although it had to end at its next transaction anyway', async () => {

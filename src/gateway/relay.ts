@@ -59,6 +59,9 @@ const ENGINE_RULES = new Map<string, FrameRule>();
 for (const type of '123ADGHIKTVWcdnst') ENGINE_RULES.set(type, { treatment: PASS, maxLength: 0x7fffffff });
 for (const type of 'CENSZ') ENGINE_RULES.set(type, { treatment: READ, maxLength: 0x7fffffff });
 
+/** In ms: what a client that must go gets to read what it has been sent. */
+const LINGER = 60_000;
+
 const CODE = { Q: 0x51, P: 0x50, S: 0x53, X: 0x58, C: 0x43, E: 0x45, N: 0x4e, Z: 0x5a } as const;
 
 /** What ReadyForQuery says. What nobody knows is not idle. */
@@ -301,9 +304,14 @@ export class Relay {
     if (this.#over) return;
     const word = fields && this.#fromEngine.atBoundary ? errorResponse(fields) : undefined;
     this.#end(end);
-    if (word) this.#client.end(word);
-    else this.#client.end();
-    this.#client.resume();
+    const client = this.#client;
+    if (word) client.end(word);
+    else client.end();
+    client.resume();
+    // Who does not read would stay for ever, and nobody counts it any more.
+    const timer = setTimeout(() => client.destroy(), LINGER);
+    timer.unref();
+    client.once('close', () => clearTimeout(timer));
   }
 
   #end(end: SessionEnd): void {

@@ -8,8 +8,8 @@ import { cleanUp, makeFolder, type StartedServer, startServerProcess } from '../
 import { eventually } from '../harness/clusters.ts';
 import { openFiles, postgresBelow, residentMemory, tells } from '../harness/machine.ts';
 
-/** Clusters made, used and deleted in a row; each takes about half a second. */
-const CLUSTERS = Number(process.env['POSTERN_TEST_CLUSTERS'] ?? 15);
+/** Clusters made, used and deleted in a row; each takes a quarter of a second, or more where others are at work. */
+const CLUSTERS = Number(process.env['POSTERN_TEST_CLUSTERS'] ?? 50);
 
 afterAll(cleanUp);
 

@@ -46,6 +46,38 @@ async function start(options: Partial<EngineOptions> = {}) {
   return engine;
 }
 
+describe('removing', () => {
+  it('takes all data of a folder, once its server is stopped, and can be repeated', async () => {
+    const folder = join(base, 'clusters', 'one');
+    const engine = await start({ folder });
+    await expect(host.remove(folder)).rejects.toThrow('runs in this process');
+    expect(await ask(engine.socketPath, 'select 1 as one')).toEqual([{ one: 1 }]);
+    await engine.stop();
+    await host.remove(folder);
+    await host.remove(folder);
+    expect(readdirSync(join(base, 'clusters'))).toEqual([]);
+    const again = await start({ folder });
+    expect(
+      await ask(again.socketPath, 'select count(*)::int as tables from pg_tables where schemaname = $$public$$'),
+    ).toEqual([{ tables: 0 }]);
+  });
+
+  it('clears what is half made or half removed, and nothing else', async () => {
+    const names = ['one', 'one.new-0123456789ab', 'one.removing-0123456789ab', 'notes'];
+    for (const name of names) mkdirSync(join(base, 'clusters', name), { recursive: true });
+    for (const name of names) await host.clear(join(base, 'clusters', name));
+    expect(readdirSync(join(base, 'clusters')).sort()).toEqual(['notes', 'one']);
+  });
+
+  it('has nothing to stop where nothing was left', async () => {
+    await host.stopLeft(join(base, 'none'));
+    const engine = await start();
+    await engine.stop();
+    await host.stopLeft(join(base, 'one'));
+    expect(await ask((await start()).socketPath, 'select 1 as one')).toEqual([{ one: 1 }]);
+  });
+});
+
 describe('an instance', () => {
   it.each([true, false])('keeps its data over a stop (durable: %s)', async (durable) => {
     const first = await start({ durable });
@@ -121,6 +153,11 @@ describe('an instance', () => {
     expect(await ended).toContain('killed by SIGKILL');
     await stop();
     expect(await ask((await start()).socketPath, 'select 1 as one')).toEqual([{ one: 1 }]);
+  });
+
+  it('has one database, and no other to copy', async () => {
+    const { socketPath } = await start();
+    expect(await ask(socketPath, 'select datname from pg_database')).toEqual([{ datname: 'postgres' }]);
   });
 
   it('is started once at a time', async () => {
