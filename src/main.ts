@@ -16,6 +16,7 @@ import { createEmbeddedHost } from './engine/embedded/host.ts';
 import { keepRunning } from './engine/kept.ts';
 import type { Gateway } from './gateway/gateway.ts';
 import { listen } from './gateway/listener.ts';
+import { Quotas } from './gateway/quotas.ts';
 import { refusalFields } from './gateway/refuse.ts';
 import { Revocation } from './gateway/revocation.ts';
 import { Sessions } from './gateway/sessions.ts';
@@ -28,6 +29,7 @@ import { bootstrapAccount, rootCredentials } from './iam/bootstrap.ts';
 import { createKeyUses } from './iam/key-uses.ts';
 import { createKeyRing } from './iam/keys.ts';
 import { namedIdentity } from './iam/named-identity.ts';
+import { openRoleCatalog } from './roles/role-catalog.ts';
 import { openStore } from './state/control-store.ts';
 import { openDataFolder } from './state/data-folder.ts';
 import { loadSealer } from './state/sealing.ts';
@@ -70,6 +72,11 @@ const LOGIN_TIME = 30_000;
 const CONTROL_CONNECTIONS = 20;
 
 const now = () => new Date();
+
+const after = (ms: number, work: () => void) => {
+  const timer = setTimeout(work, ms);
+  return () => clearTimeout(timer);
+};
 
 /** The names of what is in a folder; none where there is no folder. */
 async function namesIn(folder: string): Promise<string[]> {
@@ -130,18 +137,28 @@ export async function startServer({ options, durable, env, log }: ServerSetup): 
     const clusters = join(dataDir, 'clusters');
     const fleet = new Fleet({
       host,
-      folderOf: (id) => join(clusters, id),
+      openCatalog: openRoleCatalog,
+      folder: clusters,
       durable,
+      maxConnections: options.postgresConnections,
+      idleTime: options.idleTime * 1000,
+      after,
       log,
-      onMappingsChanged: (id) => void revocation.refresh(id),
+      onMappingsChanged: (database) => void revocation.refresh(database),
     });
     const revocation = new Revocation(fleet, sessions, log);
     undo.push(() => fleet.close());
 
     // The first connection should not have to wait for the default cluster, and a start not for one PostgreSQL after
     // the other: which cluster it is the control database will say, but where there is one at most, it must be that one.
-    const [onlyCluster = newClusterId(randomBytes), ...others] = (await namesIn(clusters)).filter(isClusterId);
-    if (others.length === 0) fleet.wake(onlyCluster).catch(() => undefined);
+    const left = await namesIn(clusters);
+    const [onlyCluster = newClusterId(randomBytes), ...others] = left.filter(isClusterId);
+    const isFirstStart = (await namesIn(join(dataDir, 'control'))).length === 0;
+    if (others.length === 0 && (isFirstStart || left.includes(onlyCluster))) {
+      fleet.wake(onlyCluster).catch(() => undefined);
+    }
+    const recovered = fleet.recover(left);
+    undo.push(() => recovered);
 
     const parts = [
       loadSealer({ folder: dataDir, env }),
@@ -154,11 +171,21 @@ export async function startServer({ options, durable, env, log }: ServerSetup): 
 
     const bootstrap = { account, region, clusterId: onlyCluster, now: now(), random: randomBytes };
     const { defaultClusterId } = await bootstrapAccount(store, sealer, bootstrap);
-    const { status, database } = store.get('clusters', defaultClusterId)!;
-    const awake = status === 'ACTIVE' ? fleet.wake(database) : undefined;
+    const defaultCluster = store.get('clusters', defaultClusterId);
+    const awake = defaultCluster?.status === 'ACTIVE' ? fleet.wake(defaultCluster.database) : undefined;
+    awake?.catch(() => undefined);
 
-    const random = randomBytes;
-    const lifecycle = new Lifecycle({ store, fleet, account, regions, quotas: DEFAULT_QUOTAS, log, now, random });
+    const lifecycle = new Lifecycle({
+      store,
+      fleet,
+      endSessions: (clusterId) => sessions.endOf(clusterId),
+      account,
+      regions,
+      quotas: DEFAULT_QUOTAS,
+      log,
+      now,
+      random: randomBytes,
+    });
     undo.push(() => lifecycle.close());
     lifecycle.recover();
 
@@ -200,14 +227,25 @@ export async function startServer({ options, durable, env, log }: ServerSetup): 
       authority,
       now,
       clusters: createClusterDirectory({ store, fleet, account, regions, defaultClusterId, aliases }),
+      fleet,
+      quotas: new Quotas(
+        {
+          maxConnections: options.maxConnections,
+          rate: options.connectionRate,
+          burst: options.connectionBurst,
+        },
+        () => performance.now(),
+      ),
       sessions,
       audit: createLogAudit(log),
       attempts,
       dialect: options.dialect,
+      fidelity: options.fidelity,
+      maxConnectionTime: options.maxConnectionTime * 1000,
       tls: () => certificate.tls,
       loginTime: LOGIN_TIME,
       newConnectionId: randomUUID,
-      refreshMappings: (id) => revocation.refresh(id),
+      refreshMappings: (database) => revocation.refresh(database),
     };
     const { host: address } = options;
     const listener = await bind('--pg-port', address, options.pgPort, (at) => listen(at, gateway));

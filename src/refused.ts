@@ -37,6 +37,10 @@ export type WireKind =
   | 'unknown-database'
   | 'login-timeout'
   | 'mapping-revoked'
+  | 'too-many-connections'
+  | 'rate-exceeded'
+  | 'waking-up'
+  | 'cluster-deleted'
   | 'engine-unavailable'
   | 'engine-refused'
   | 'shutting-down';

@@ -54,6 +54,12 @@ const ADVICE: Readonly<Record<AccessKind | WireKind, Advice>> = {
   'no-login': (attempt) => `As admin: ALTER ROLE ${quoted(userOf(attempt))} WITH LOGIN;`,
   'mapping-revoked': (attempt) =>
     `The mapping was revoked while the session was being opened. As admin: AWS IAM GRANT ${quoted(userOf(attempt))} TO '${attempt.identity?.principalArn ?? 'the ARN'}';`,
+  'too-many-connections': (_, detail) =>
+    `Close connections that are not needed, or let more in (--max-connections, --postgres-connections): ${detail}.`,
+  'rate-exceeded': (_, detail) =>
+    `Keep connections open and use them again (a pool), or allow more new ones a second (--connection-rate, --connection-burst): ${detail}.`,
+  'waking-up': () => 'Connect again: the cluster is awake in a moment. (--fidelity local lets the connection wait.)',
+  'cluster-deleted': () => 'Connect to a cluster that exists: this one was deleted while the session was being opened.',
   'unknown-database': () => 'Connect to the database postgres: a cluster has no other.',
   'login-timeout': () =>
     'The client must send its token sooner; look for what holds it up between connecting and that.',

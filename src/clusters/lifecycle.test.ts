@@ -28,10 +28,12 @@ function setUp(changes: Partial<LifecycleOptions> = {}) {
   const store = createMemoryStore();
   const fleet = new TestingFleet();
   const waits: number[] = [];
+  const sessionsEnded: string[] = [];
   const make = () =>
     new Lifecycle({
       store,
       fleet,
+      endSessions: (clusterId) => void sessionsEnded.push(clusterId),
       account: ACCOUNT,
       regions: [EAST, OHIO],
       quotas: { singleRegion: 3, multiRegion: 2 },
@@ -46,7 +48,7 @@ function setUp(changes: Partial<LifecycleOptions> = {}) {
     return made.identifier;
   };
   const statusOf = (id: string) => store.get('clusters', id)?.status;
-  return { store, fleet, waits, make, create, statusOf, lifecycle: make() };
+  return { store, fleet, waits, sessionsEnded, make, create, statusOf, lifecycle: make() };
 }
 
 async function refusal(work: Promise<unknown>): Promise<string> {
@@ -270,10 +272,11 @@ describe('peers', () => {
   });
 
   it('are PENDING_DELETE until both are deleted, and keep their data until then', async () => {
-    const { lifecycle, fleet, store, statusOf, a, b } = await pair();
+    const { lifecycle, fleet, store, statusOf, sessionsEnded, a, b } = await pair();
     await lifecycle.updateCluster(EAST, { identifier: a, ...properties(arn(b, OHIO)) });
     await lifecycle.settled();
     expect(await lifecycle.deleteCluster(EAST, { identifier: a })).toMatchObject({ status: 'PENDING_DELETE' });
+    expect(sessionsEnded).toEqual([a]);
     await lifecycle.settled();
     expect([statusOf(a), statusOf(b)]).toEqual(['PENDING_DELETE', 'ACTIVE']);
     expect(fleet.made.size).toBe(1);

@@ -30,6 +30,8 @@ export const DEFAULT_QUOTAS: ClusterQuotas = { singleRegion: 20, multiRegion: 5 
 export interface LifecycleOptions {
   store: Store;
   fleet: Databases;
+  /** Ends the sessions of a cluster that nobody can connect to any more; its peers' go on. */
+  endSessions(clusterId: string): void;
   account: string;
   /** Those that this server serves. */
   regions: readonly string[];
@@ -217,6 +219,7 @@ export class Lifecycle {
         if (isLast) for (const peer of peers) draft.put('clusters', peer.id, { ...peer, status: 'DELETING' });
         return after;
       });
+      this.#options.endSessions(identifier);
       this.#settling.settle(cluster.database);
       return summarize(cluster, this.#teller);
     });

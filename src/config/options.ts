@@ -18,6 +18,16 @@ export interface Options {
   additionalRegion: readonly string[];
   account: string;
   dialect: 'dsql' | 'postgres';
+  /** In s; 0: never. */
+  idleTime: number;
+  fidelity: 'local' | 'strict';
+  /** The quotas of one cluster; 0: none. Rate and burst in connections (a second), the time in s. */
+  maxConnections: number;
+  connectionRate: number;
+  connectionBurst: number;
+  maxConnectionTime: number;
+  /** What one PostgreSQL has room for. */
+  postgresConnections: number;
   readyFile: string | undefined;
   tlsCert: string | undefined;
   tlsKey: string | undefined;
@@ -60,6 +70,11 @@ const port = (text: string) => {
     throw new Error(`${JSON.stringify(text)} is no port (0 to 65535)`);
   return Number(text);
 };
+const whole = (least: number, most: number) => (text: string) => {
+  if (!/^\d{1,9}$/.test(text) || Number(text) < least || Number(text) > most)
+    throw new Error(`${JSON.stringify(text)} is no whole number from ${least} to ${most}`);
+  return Number(text);
+};
 const matching = (pattern: RegExp, what: string) => (text: string) => {
   if (!pattern.test(text)) throw new Error(`${JSON.stringify(text)} is no ${what}`);
   return text;
@@ -71,6 +86,9 @@ const oneOf = (values: readonly string[]) => (text: string) => {
 const region = matching(/^(?=.{1,20}$)[a-z]{2,4}(-[a-z]+)+-\d{1,2}$/, 'region');
 
 const HOST_NAME = /^(?=.{1,253}$)[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)*$/;
+
+/** In s; longer than anybody waits, and short enough for a timer. */
+const WEEK = 604_800;
 
 function readAlias(text: string): ClusterAlias {
   const [name = '', ...rest] = text.split('=');
@@ -128,6 +146,48 @@ const ROWS: Record<keyof Options, OptionRow> = {
     default: 'dsql',
     help: 'dsql: what Aurora DSQL refuses is refused; postgres: stock PostgreSQL behind the same login',
     read: oneOf(['dsql', 'postgres']),
+  },
+  idleTime: {
+    value: 'SECONDS',
+    default: '3600',
+    help: 'after so long without sessions the PostgreSQL of a cluster stops until the next connection; 0 = never',
+    read: whole(0, WEEK),
+  },
+  fidelity: {
+    value: 'local|strict',
+    default: 'local',
+    help: 'a connection to a cluster that sleeps: local: waits until it is awake; strict: is refused, as by the service',
+    read: oneOf(['local', 'strict']),
+  },
+  maxConnections: {
+    value: 'N',
+    default: '10000',
+    help: 'connections to one cluster; 0 = unlimited. See --postgres-connections',
+    read: whole(0, 1_000_000),
+  },
+  connectionRate: {
+    value: 'N',
+    default: '100',
+    help: 'new connections a second to one cluster; 0 = unlimited',
+    read: whole(0, 1_000_000),
+  },
+  connectionBurst: {
+    value: 'N',
+    default: '1000',
+    help: 'of these, how many may come at once after a quiet time',
+    read: whole(1, 1_000_000),
+  },
+  maxConnectionTime: {
+    value: 'SECONDS',
+    default: '3600',
+    help: 'how long a connection may last; a transaction in progress gets 300 more; 0 = for ever',
+    read: whole(0, WEEK),
+  },
+  postgresConnections: {
+    value: 'N',
+    default: '1000',
+    help: 'sessions that the PostgreSQL of a cluster has room for, at most 10000; each costs 11 KB while it is awake',
+    read: whole(10, 10_000),
   },
   readyFile: {
     value: 'FILE',

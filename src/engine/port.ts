@@ -36,4 +36,14 @@ export interface EngineHost {
    * left running on the folder is stopped first. Throws an Error that names the cause and the last log lines.
    */
   start(options: EngineOptions): Promise<Engine>;
+  /** Stops the server that a killed process left running on this folder, if there is one. */
+  stopLeft(folder: string): Promise<void>;
+  /**
+   * Removes the data of this folder, whose server must not be running in this process; one that a killed process left is
+   * stopped first. Idempotent. At no time is there half a folder under its name: what a crash leaves of it has
+   * another, for `clear`.
+   */
+  remove(folder: string): Promise<void>;
+  /** Removes this if it is what a killed process left of a folder half made or half removed; anything else it leaves alone. */
+  clear(path: string): Promise<void>;
 }

@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net';
 import { type Attempt, type AttemptEnd, cut, factsOf } from '../attempts/attempt.ts';
-import type { Cluster } from '../clusters/cluster.ts';
+import type { AwakeCluster, Cluster } from '../clusters/cluster.ts';
 import { Refused } from '../refused.ts';
 import { ADMIN_ROLE } from '../roles/catalog-sql.ts';
 import { type Admitted, admit, type CancelAsked } from './admit.ts';
@@ -9,11 +9,13 @@ import { Client } from './client.ts';
 import { cancelInEngine, openEngineSession } from './engine-session.ts';
 import type { Gateway } from './gateway.ts';
 import { cancelKeyLength, greeting, versionAnswer } from './greet.ts';
+import { limitTime } from './lifetime.ts';
 import { checkRole, login, type Permitted } from './login.ts';
 import { internalErrorFields, refusalFields, sayAndEnd } from './refuse.ts';
 import { Relay, type SessionEnd } from './relay.ts';
 import type { Session } from './sessions.ts';
 import { readSessionRequest, type SessionRequest } from './settings.ts';
+import { wakeUp } from './wake-up.ts';
 
 /** One client connection from its first byte to its last. `ended` never rejects. */
 export interface Connection {
@@ -38,9 +40,8 @@ export function openConnection(socket: Socket, gateway: Gateway): Connection {
   return {
     ended,
     end(why) {
-      if (!relay) client.fail(why);
-      else if (relay.idle) relay.end(why);
-      else relay.endAtNextTransaction(why);
+      if (relay) relay.endWhenIdle(why);
+      else client.fail(why);
     },
     endNow(why) {
       if (relay) relay.end(why);
@@ -52,6 +53,13 @@ export function openConnection(socket: Socket, gateway: Gateway): Connection {
 async function run(client: Client, gateway: Gateway, attempt: Attempt, serving: (relay: Relay) => void): Promise<void> {
   const { audit, attempts } = gateway;
   const began = performance.now();
+  /** What this connection takes of its cluster's, given back at its end. */
+  const held: { release(): void }[] = [];
+  const wake = (cluster: Cluster): Promise<AwakeCluster> => {
+    const woken = wakeUp(cluster, gateway);
+    held.push(woken.use);
+    return woken.awake;
+  };
   const ends = (end: AttemptEnd): void => {
     attempt.end ??= end;
     attempts.add(attempt);
@@ -72,9 +80,10 @@ async function run(client: Client, gateway: Gateway, attempt: Attempt, serving: 
     attempt.request = { user: cut(request.user), database: cut(request.database) };
     const cluster = resolve(admitted, request, client, gateway);
     attempt.cluster = { id: cluster.id, arn: cluster.arn };
+    held.push(gateway.quotas.admit(cluster.id));
     const answer = versionAnswer(admitted.minor, request.unknownProtocolOptions);
     if (answer) client.stream.write(answer);
-    const permitted = await login(client, request, cluster, gateway, attempt);
+    const permitted = await login(client, request, cluster, { ...gateway, wake }, attempt);
     const opened = { client, permitted, minor: admitted.minor, request, cluster };
     const facts = factsOf(attempt);
     const end = await serve(opened, gateway, attempt.connectionId, (relay) => {
@@ -104,6 +113,7 @@ async function run(client: Client, gateway: Gateway, attempt: Attempt, serving: 
   } finally {
     clearTimeout(deadline);
     client.reader.release();
+    for (const { release } of held) release();
   }
 }
 
@@ -119,6 +129,11 @@ function resolve(admitted: Admitted, request: SessionRequest, client: Client, { 
     clusterId: request.clusterId,
     localAddress: client.localAddress,
   });
+}
+
+/** Throws Refused when the cluster is not there any more. */
+function assertPresent({ id: clusterId }: Cluster, { clusters }: Gateway): void {
+  clusters.resolve({ serverName: undefined, clusterId, localAddress: '' });
 }
 
 interface Login {
@@ -148,26 +163,36 @@ async function serve(
     dialect: gateway.dialect,
     role: permitted.role,
     connectionId,
-    mappingsCommitted: () => gateway.refreshMappings(cluster.id),
+    mappingsCommitted: () => gateway.refreshMappings(cluster.database),
   });
   const session: Session = {
     connectionId,
     clusterId: cluster.id,
+    database: cluster.database,
     roleOid: permitted.roleOid,
     principalArn: permitted.identity.principalArn,
     needsMapping: permitted.role !== ADMIN_ROLE,
     endAtNextTransaction: (why) => relay.endAtNextTransaction(why),
+    end(why) {
+      // What the engine is at work on would otherwise go on until it has something to say.
+      if (!relay.idle) void cancelInEngine(engine, engineSession);
+      relay.end(why);
+    },
     cancel: () => cancelInEngine(engine, engineSession),
   };
   const key = gateway.sessions.add(session, cancelKeyLength(minor));
+  const unlimit = limitTime(relay, gateway.maxConnectionTime);
   try {
-    // From here on a revocation reaches this session; one that came since login looked is found by looking again.
+    // From here on what happens to the cluster or the mapping reaches this session; what has happened since they were
+    // looked at is found by looking again.
+    assertPresent(cluster, gateway);
     if (session.needsMapping) await checkRole(permitted.identity, permitted.role, permitted.cluster);
     client.reader.release();
     relay.start(greeting(engineSession, key));
     serving(relay);
     return await relay.ended;
   } finally {
+    unlimit();
     engineSession.socket.destroy();
     gateway.sessions.remove(session, key);
   }

@@ -125,6 +125,8 @@ function engineRefusal(body: Buffer): Refused {
   const text = (field: string) => Buffer.from(fields.get(field) ?? '', 'latin1').toString('utf8');
   const code = text('C');
   const detail = `the engine refused the session: ${code} ${text('M')}`;
+  // PostgreSQL's own room is used up before the cluster's quota is.
+  if (code === '53300') return new Refused('too-many-connections', { detail });
   return CLIENTS_OWN.test(code)
     ? new Refused('engine-refused', { say: text('M'), detail, fields: { code } })
     : new Refused('engine-unavailable', { detail });

@@ -1,25 +1,33 @@
 import type { Attempts } from '../attempts/attempts.ts';
 import type { Audit } from '../audit/events.ts';
 import type { ClusterDirectory } from '../clusters/cluster.ts';
+import type { Fleet } from '../clusters/fleet.ts';
 import type { ServerTls } from './client.ts';
 import type { LoginDependencies } from './login.ts';
+import type { Quotas } from './quotas.ts';
 import type { Sessions } from './sessions.ts';
 import type { Dialect } from './settings.ts';
 
 /** What every connection of this listener shares. */
-export interface Gateway extends LoginDependencies {
+export interface Gateway extends Omit<LoginDependencies, 'wake'> {
   clusters: ClusterDirectory;
+  fleet: Pick<Fleet, 'isAwake' | 'use'>;
+  quotas: Quotas;
   sessions: Sessions;
   audit: Audit;
   /** For the operator who asks why. */
   attempts: Attempts;
   dialect: Dialect;
+  /** `strict`: a connection to a cluster that sleeps is refused while it wakes, as by the service. */
+  fidelity: 'local' | 'strict';
   /** The certificate in use now: asked anew for every connection, since it can be reloaded. */
   tls: () => ServerTls;
   /** From the first byte to ReadyForQuery, in ms. */
   loginTime: number;
+  /** How long a connection may last, in ms; 0: for ever. */
+  maxConnectionTime: number;
   /** Random and unique, for the log and for the operator. */
   newConnectionId: () => string;
-  /** Brings the sessions of a cluster in line with the mappings that are committed now. */
-  refreshMappings: (clusterId: string) => Promise<void>;
+  /** Brings the sessions of a database in line with the mappings that are committed now. */
+  refreshMappings: (database: string) => Promise<void>;
 }

@@ -15,6 +15,8 @@ export interface LoginDependencies {
   keys: KeyRing;
   authority: Authority;
   now: () => Date;
+  /** Makes the cluster's database ready, and keeps it so while the connection lasts. Throws Refused. */
+  wake: (cluster: Cluster) => Promise<AwakeCluster>;
 }
 
 let makeSigned: (claim: TokenClaim, identity: Identity) => Signed;
@@ -65,7 +67,7 @@ export async function login(
   client: Client,
   request: SessionRequest,
   cluster: Cluster,
-  { keys, authority, now }: LoginDependencies,
+  { keys, authority, now, wake }: LoginDependencies,
   attempt: Attempt,
 ): Promise<Permitted> {
   const claim = parseToken(await askForPassword(client));
@@ -79,7 +81,7 @@ export async function login(
   attempt.identity = signed.identity;
   const context = requestContext({ sourceAddress: client.remoteAddress, encrypted: true, now: now(), region });
   const decision = decide(signed.identity, claim.action, cluster, authority, context, attempt);
-  const awake = await cluster.wake();
+  const awake = await wake(cluster);
   const roleOid = await checkRole(signed.identity, request.user, awake);
   attempt.role = { oid: roleOid };
   return makePermitted({ identity: signed.identity, role: request.user, roleOid, cluster: awake, decision });

@@ -34,6 +34,13 @@ const TEXTS: Record<GatewayKind, { code: string; message: string }> = {
   'no-mapping': { code: '28000', message: ACCESS_DENIED },
   'no-login': { code: '28000', message: ACCESS_DENIED },
   'mapping-revoked': { code: '28000', message: ACCESS_DENIED },
+  'too-many-connections': { code: '53300', message: 'Unable to accept connection, too many open connections.' },
+  'rate-exceeded': { code: '53400', message: 'Unable to accept connection, rate exceeded.' },
+  'waking-up': {
+    code: '57P03',
+    message: 'unable to accept connection, waking up cluster, please retry later',
+  },
+  'cluster-deleted': { code: '57P01', message: 'terminating connection due to administrator command' },
   'protocol-violation': { code: '08P01', message: 'protocol violation' },
   'tls-required': { code: '08P01', message: 'unable to accept connection, SSL is mandatory' },
   'server-name-missing': { code: '08006', message: 'unable to accept connection, sni was not received' },

@@ -85,4 +85,76 @@ describe('Relay', () => {
     expect(said()).toContain('SELECT 1');
     expect(said()).not.toContain('SELECT 2');
   });
+
+  const deleted = () => new Refused('cluster-deleted', { detail: 'deleted' });
+
+  it.each<[string, (relay: Relay) => void, string]>([
+    ['with a last word', (relay) => relay.endWhenIdle(deleted()), '57P01'],
+    ['without one at the end of its time', (relay) => relay.expire(), ''],
+  ])('ends an idle session at once, %s', async (_, end, word) => {
+    const { relay, said } = startRelay();
+    await settle();
+    const greeting = said().length;
+    end(relay);
+    await relay.ended;
+    await settle();
+    if (word) expect(said().slice(greeting)).toContain(word);
+    else expect(said().slice(greeting)).toBe('');
+  });
+
+  it('lets a transaction in progress end when its time is over, and goes then without a word', async () => {
+    const { relay, client, engine, said, asked } = startRelay();
+    client.write(query('BEGIN'));
+    await settle();
+    engine.write(readyForQuery('T'));
+    await settle();
+    relay.expire();
+    client.write(query('COMMIT'));
+    await settle();
+    expect(asked()).toMatch(/COMMIT\0$/);
+    engine.write(Buffer.concat([message('C', cstring('COMMIT')), readyForQuery('I')]));
+    expect(await relay.ended).toEqual({ reason: 'expired' });
+    await settle();
+    expect(said()).toMatch(/COMMIT\0Z\0\0\0\x05I$/);
+  });
+
+  it('begins nothing of what was sent ahead when its time is over', async () => {
+    const { relay, client, engine, asked } = startRelay();
+    client.write(query('BEGIN'));
+    await settle();
+    engine.write(readyForQuery('T'));
+    await settle();
+    relay.expire();
+    client.write(Buffer.concat([query('COMMIT'), query('SELECT 2')]));
+    await settle();
+    engine.write(readyForQuery('I'));
+    expect(await relay.ended).toEqual({ reason: 'expired' });
+    expect(asked()).not.toContain('SELECT 2');
+  });
+
+  it('ends whatever it is doing when the time of its transaction is over, too', async () => {
+    const { relay, client, said } = startRelay();
+    client.write(query('SELECT pg_sleep(1000)'));
+    await settle();
+    const before = said();
+    relay.expire();
+    relay.expireNow();
+    expect(await relay.ended).toEqual({ reason: 'expired' });
+    await settle();
+    expect(said()).toBe(before);
+  });
+
+  it('goes when its time is over although it had to end at its next transaction anyway', async () => {
+    const { relay, client, engine } = startRelay();
+    client.write(query('BEGIN'));
+    await settle();
+    engine.write(readyForQuery('T'));
+    await settle();
+    relay.endAtNextTransaction(revoked());
+    relay.expire();
+    client.write(query('COMMIT'));
+    await settle();
+    engine.write(readyForQuery('I'));
+    expect(await relay.ended).toMatchObject({ reason: 'ended', why: { kind: 'mapping-revoked' } });
+  });
 });

@@ -11,6 +11,8 @@ import { Statements } from './statements.ts';
 export type SessionEnd =
   | { reason: 'client-terminated' | 'client-disconnected' | 'engine-closed' }
   | { reason: 'ended'; why: Refused }
+  /** The connection has lasted as long as one may. */
+  | { reason: 'expired' }
   | { reason: 'protocol-violation'; detail: string }
   | { reason: 'failed'; error: Error };
 
@@ -23,6 +25,16 @@ export interface RelayOptions {
   /** Called before the client learns that a transaction with AWS IAM statements has ended; the answer waits for it. */
   mappingsCommitted: () => Promise<void>;
 }
+
+/** How a session that must end will, and its last word; none where the service has none. */
+interface Ending {
+  end: SessionEnd;
+  fields: ErrorFields | undefined;
+}
+
+const endingFor = (why: Refused): Ending => ({ end: { reason: 'ended', why }, fields: refusalFields(why) });
+/** At the end of its time a connection is just closed: observed of the service. */
+const EXPIRED: Ending = { end: { reason: 'expired' }, fields: undefined };
 
 const MEBIBYTE = 1024 * 1024;
 /** The service's limit for a message; PostgreSQL's own for messages that are passed on, ours for those held in memory. */
@@ -74,7 +86,9 @@ export class Relay {
   #status: TransactionStatus = 'I';
   /** Whether the client has sent anything since the engine last was ready. */
   #asked = false;
-  #ending: Refused | undefined;
+  #ending: Ending | undefined;
+  /** Whether it ends with its transaction, not only when another begins. */
+  #leaving = false;
   /** Once the session must end: a message was forwarded whose ReadyForQuery has not come. */
   #awaitsReady = false;
   /** Once the session must end: its last transaction is over. */
@@ -128,7 +142,31 @@ export class Relay {
 
   /** Idle sessions learn it at their next message, the others when their transaction has ended. */
   endAtNextTransaction(why: Refused): void {
-    this.#ending ??= why;
+    this.#ending ??= endingFor(why);
+  }
+
+  /** Ends the session now if it is idle, else as soon as it is. */
+  endWhenIdle(why: Refused): void {
+    this.#leave(endingFor(why));
+  }
+
+  /** The same, without a word. */
+  expire(): void {
+    this.#leave(EXPIRED);
+  }
+
+  expireNow(): void {
+    this.#conclude(EXPIRED);
+  }
+
+  #leave(ending: Ending): void {
+    if (this.idle) this.#conclude(ending);
+    this.#ending ??= ending;
+    this.#leaving = true;
+  }
+
+  #conclude({ end, fields }: Ending): void {
+    this.#endWith(end, fields);
   }
 
   /** Whether no transaction is open and nothing is asked. */
@@ -138,13 +176,13 @@ export class Relay {
 
   /** Ends the session now. `why` is said if that is possible between two messages. */
   end(why: Refused): void {
-    this.#endWith({ reason: 'ended', why }, refusalFields(why));
+    this.#conclude(endingFor(why));
   }
 
   #onClientData(chunk: Buffer): void {
     if (this.#over) return;
     if (this.#ending && this.idle) {
-      this.end(this.#ending);
+      this.#conclude(this.#ending);
       return;
     }
     this.#asked = true;
@@ -154,15 +192,15 @@ export class Relay {
   #onEngineData(chunk: Buffer): void {
     if (this.#over) return;
     this.#guarded(() => this.#fromEngine.push(chunk), 'engine');
-    this.#endIfDropped();
+    this.#endIfDue();
   }
 
   /**
-   * The last transaction is over, and still the engine speaks: it is at work for a message that the client had sent
-   * ahead, whose answer the client will not get.
+   * The last transaction is over, and the session waits for nothing more, or the engine still speaks: it is at work for a
+   * message that the client had sent ahead, whose answer the client will not get.
    */
-  #endIfDropped(): void {
-    if (this.#ending && this.#fromEngine.dropped) this.end(this.#ending);
+  #endIfDue(): void {
+    if (this.#ending && ((this.#sealed && this.#leaving) || this.#fromEngine.dropped)) this.#conclude(this.#ending);
   }
 
   #readClient(type: number, chunk: Buffer, start: number, end: number): Verdict {
@@ -228,7 +266,7 @@ export class Relay {
   #goOn(): void {
     if (this.#over) return;
     this.#guarded(() => this.#fromEngine.resume(), 'engine');
-    this.#endIfDropped();
+    this.#endIfDue();
     this.#engine.resume();
   }
 
@@ -236,7 +274,7 @@ export class Relay {
   #releaseClient(): void {
     if (this.#over || !this.#ending) return;
     if (this.#sealed) {
-      this.end(this.#ending);
+      this.#conclude(this.#ending);
       return;
     }
     this.#asked = true;

@@ -29,31 +29,31 @@ export class Revocation {
    * Resolves when every session has been compared with mappings read after this call. Never rejects: when the mappings
    * cannot be read, every session that needs one ends at its next transaction.
    */
-  refresh(clusterId: string): Promise<void> {
-    const running = this.#running.get(clusterId);
-    if (!running) return this.#begin(clusterId);
+  refresh(database: string): Promise<void> {
+    const running = this.#running.get(database);
+    if (!running) return this.#begin(database);
     // The reading in progress may have begun before the change that this call is about.
-    running.next ??= running.current.then(() => this.#begin(clusterId));
+    running.next ??= running.current.then(() => this.#begin(database));
     return running.next;
   }
 
-  #begin(clusterId: string): Promise<void> {
-    const reading: Reading = { current: this.#read(clusterId), next: undefined };
-    this.#running.set(clusterId, reading);
+  #begin(database: string): Promise<void> {
+    const reading: Reading = { current: this.#read(database), next: undefined };
+    this.#running.set(database, reading);
     reading.current.then(() => {
-      if (!reading.next) this.#running.delete(clusterId);
+      if (!reading.next) this.#running.delete(database);
     });
     return reading.current;
   }
 
-  async #read(clusterId: string): Promise<void> {
+  async #read(database: string): Promise<void> {
     try {
-      const cluster = await this.#fleet.awake(clusterId);
+      const cluster = await this.#fleet.awake(database);
       if (!cluster) return;
-      this.#sessions.endUnmapped(clusterId, await cluster.catalog.mappings(), revoked);
+      this.#sessions.endUnmapped(database, await cluster.catalog.mappings(), revoked);
     } catch (error) {
-      this.#log.warn({ err: error, cluster: clusterId }, 'the mappings could not be read; sessions that need one end');
-      this.#sessions.endUnmapped(clusterId, [], revoked);
+      this.#log.warn({ err: error, database }, 'the mappings could not be read; sessions that need one end');
+      this.#sessions.endUnmapped(database, [], revoked);
     }
   }
 }

@@ -1,17 +1,20 @@
 import { randomBytes, timingSafeEqual } from 'node:crypto';
-import type { Refused } from '../refused.ts';
+import { Refused } from '../refused.ts';
 import type { Mapping } from '../roles/role-catalog.ts';
 
 /** A client's session as others see it: those who cancel, revoke and shut down. */
 export interface Session {
   readonly connectionId: string;
   readonly clusterId: string;
+  readonly database: string;
   readonly roleOid: number;
   readonly principalArn: string;
   /** Only a session that needs a mapping can lose it. */
   readonly needsMapping: boolean;
   /** Ends the session when its transaction ends, at the latest when it begins another. */
   endAtNextTransaction(why: Refused): void;
+  /** Ends it now, whatever it is doing, in the engine too. */
+  end(why: Refused): void;
   cancel(): Promise<void>;
 }
 
@@ -53,11 +56,17 @@ export class Sessions {
     return entry.session;
   }
 
-  /** Ends the sessions of a cluster whose mapping is not among those that stand. */
-  endUnmapped(clusterId: string, standing: readonly Mapping[], why: (session: Session) => Refused): void {
+  /** Ends all sessions of a cluster that is deleted; those of its peers go on. */
+  endOf(clusterId: string): void {
+    const why = new Refused('cluster-deleted', { detail: `cluster ${clusterId} is deleted` });
+    for (const session of [...this.#sessions.values()]) if (session.clusterId === clusterId) session.end(why);
+  }
+
+  /** Ends the sessions of a database whose mapping is not among those that stand. */
+  endUnmapped(database: string, standing: readonly Mapping[], why: (session: Session) => Refused): void {
     const mapped = new Set(standing.map(({ roleOid, arn }) => `${roleOid} ${arn}`));
     for (const session of this.#sessions.values()) {
-      if (session.clusterId !== clusterId || !session.needsMapping) continue;
+      if (session.database !== database || !session.needsMapping) continue;
       if (!mapped.has(`${session.roleOid} ${session.principalArn}`)) session.endAtNextTransaction(why(session));
     }
   }

@@ -23,7 +23,7 @@ export interface LoginQuestion {
  */
 export async function wouldAdmit(
   { user, principal, clusterId }: LoginQuestion,
-  { clusters, authority, now }: Pick<Gateway, 'clusters' | 'authority' | 'now'>,
+  { clusters, fleet, authority, now }: Pick<Gateway, 'clusters' | 'fleet' | 'authority' | 'now'>,
   identityOf: (arn: string, now: Date) => Identity | undefined,
 ): Promise<Report> {
   const at = now();
@@ -41,7 +41,12 @@ export async function wouldAdmit(
     const { region } = cluster;
     const context = requestContext({ sourceAddress: undefined, encrypted: true, now: at, region });
     decide(identity, user === ADMIN_ROLE ? 'DbConnectAdmin' : 'DbConnect', cluster, authority, context, attempt);
-    attempt.role = { oid: await checkRole(identity, user, await cluster.wake()) };
+    const use = fleet.use(cluster.database);
+    try {
+      attempt.role = { oid: await checkRole(identity, user, await cluster.wake()) };
+    } finally {
+      use.release();
+    }
     attempt.end = { outcome: 'accepted' };
     return report(attempt, undefined, UNASKED);
   } catch (error) {

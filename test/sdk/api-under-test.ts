@@ -84,6 +84,7 @@ export async function startApi({
   const lifecycle = new Lifecycle({
     store,
     fleet,
+    endSessions: () => undefined,
     account: ACCOUNT,
     regions,
     quotas: DEFAULT_QUOTAS,

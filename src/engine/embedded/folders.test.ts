@@ -11,7 +11,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { makeWhole, syncTree, writeWhole } from './folders.ts';
+import { isUnfinished, makeWhole, removeWhole, syncTree, writeWhole } from './folders.ts';
 
 let base: string;
 beforeEach(() => {
@@ -72,4 +72,21 @@ it('syncs a tree, and says so when it is not there', async () => {
   await fill('x')(join(base, 'a'));
   await syncTree(join(base, 'a'));
   await expect(syncTree(join(base, 'none'))).rejects.toThrow();
+});
+
+it('removes a folder whole, also one that is not there', async () => {
+  await makeWhole(join(base, 'a'), fill('x'));
+  await removeWhole(join(base, 'a'));
+  await removeWhole(join(base, 'a'));
+  expect(readdirSync(base)).toEqual([]);
+});
+
+it.each([
+  ['a.new-0123456789ab', true],
+  ['a.removing-0123456789ab', true],
+  ['a', false],
+  ['a.new-one', false],
+  ['removing-0123456789ab', false],
+])('knows what is unfinished by its name: %s', (name, unfinished) => {
+  expect(isUnfinished(name)).toBe(unfinished);
 });

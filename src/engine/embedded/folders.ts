@@ -30,6 +30,24 @@ export async function makeWhole(folder: string, fill: (draft: string) => Promise
   }
 }
 
+/** Removes a folder at once as far as its name goes; its files follow. It need not be there. */
+export async function removeWhole(folder: string): Promise<void> {
+  const rest = `${folder}.removing-${randomBytes(6).toString('hex')}`;
+  try {
+    await rename(folder, rest);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return;
+    throw error;
+  }
+  await syncPath(dirname(folder));
+  await rm(rest, { recursive: true });
+}
+
+/** Whether the name is that of a draft of `makeWhole`, or of a rest of `removeWhole`. */
+export function isUnfinished(name: string): boolean {
+  return /\.(new|removing)-[0-9a-f]{12}$/.test(name);
+}
+
 async function removeAbandoned(parent: string, prefix: string): Promise<void> {
   for (const name of await readdir(parent)) {
     if (!name.startsWith(prefix)) continue;

@@ -108,7 +108,7 @@ describe('an instance', () => {
   it('lets its maximum of clients in beside our own sessions', async () => {
     const { socketPath } = await start({ maxConnections: 3 });
     await ask(socketPath, 'create role client login');
-    const clients = [];
+    const clients = [await connectTo(socketPath, 'postern')];
     for (let i = 0; i < 3; i++) clients.push(await connectTo(socketPath, 'client'));
     await expect(connectTo(socketPath, 'client')).rejects.toThrow(/reserved/);
     expect(await ask(socketPath, 'select 1 as one')).toEqual([{ one: 1 }]);

@@ -1,11 +1,11 @@
 import { execFile } from 'node:child_process';
 import { mkdir, readdir, realpath, rm, writeFile } from 'node:fs/promises';
-import { dirname, join, resolve } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import type { Log } from '../../audit/log.ts';
 import { type Engine, type EngineHost, type EngineOptions, SUPERUSER } from '../port.ts';
 import { type Binaries, copyPlaces, findInstalled, provideBinaries } from './binaries.ts';
-import { exists, makeWhole, syncPath, syncTree, writeWhole } from './folders.ts';
+import { exists, isUnfinished, makeWhole, removeWhole, syncPath, syncTree, writeWhole } from './folders.ts';
 import { guard } from './guard.ts';
 import { claim, ownerOf, refuseClaimed, stopOrphan, unclaim } from './orphan.ts';
 import { currentOwner, loginName, type Owner } from './owner.ts';
@@ -63,10 +63,15 @@ export function createEmbeddedHost(options: EmbeddedOptions): EngineHost {
     taken.add(folder);
     let socketFolder: string | undefined;
     let claimed = false;
-    const cleanUp = async () => {
-      if (socketFolder !== undefined) await removeSocketFolder(socketFolder, runFolder, engine.name);
-      if (claimed) await unclaim(folder);
-      taken.delete(folder);
+    let cleaned: Promise<void> | undefined;
+    // Once: a second time could hit what the next start has made.
+    const cleanUp = () => {
+      cleaned ??= (async () => {
+        if (socketFolder !== undefined) await removeSocketFolder(socketFolder, runFolder, engine.name);
+        if (claimed) await unclaim(folder);
+        taken.delete(folder);
+      })();
+      return cleaned;
     };
     try {
       await refuseClaimed(folder);
@@ -110,7 +115,30 @@ export function createEmbeddedHost(options: EmbeddedOptions): EngineHost {
     }
   }
 
-  return { start };
+  /** Works on a folder that nobody else may start on meanwhile. */
+  async function alone(given: string, work: (folder: string) => Promise<void>): Promise<void> {
+    const folder = await locate(given);
+    if (taken.has(folder)) throw new Error(`the PostgreSQL of ${folder} runs in this process`);
+    taken.add(folder);
+    try {
+      if (!(await exists(folder))) return;
+      await refuseClaimed(folder);
+      const left = await stopOrphan(folder, log);
+      if (left) await removeSocketFolder(left, runFolder, basename(folder));
+      await work(folder);
+    } finally {
+      taken.delete(folder);
+    }
+  }
+
+  return {
+    start,
+    stopLeft: (folder) => alone(folder, unclaim),
+    remove: (folder) => alone(folder, removeWhole),
+    async clear(path) {
+      if (isUnfinished(basename(path))) await rm(path, { recursive: true, force: true });
+    },
+  };
 }
 
 /** The folder's real path: the same folder under two names is one folder. */

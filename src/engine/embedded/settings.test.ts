@@ -28,6 +28,15 @@ describe('postgresql.conf', () => {
   });
 
   it.each([
+    [10, 64],
+    [1_000, 10],
+    [10_000, 10],
+  ])('has room for the locks of %i sessions: %i each', (maxConnections, locks) => {
+    const text = postgresqlConf({ ...settings, maxConnections });
+    expect(text).toContain(`max_locks_per_transaction = '${locks}'\n`);
+  });
+
+  it.each([
     [true, 'on'],
     [false, 'off'],
   ])('durable %s: fsync, full_page_writes, synchronous_commit %s', (durable, value) => {

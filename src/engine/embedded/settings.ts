@@ -8,10 +8,13 @@ export interface Settings {
   loginName: string | undefined;
 }
 
-/** Kept free for Postern's own sessions, which are the superuser's. */
+/** The one session that Postern has all the time, and what is kept free for more of its own; they are the superuser's. */
+const STANDING_CONNECTIONS = 1;
 const RESERVED_CONNECTIONS = 5;
-/** PostgreSQL's own limit is 262143; each one costs memory whether used or not. */
+/** PostgreSQL's own limit is 262143; each one costs 11 KB of shared memory whether used or not. */
 const MAX_CONNECTIONS = 10_000;
+/** For all sessions together, in tables and the like; PostgreSQL has 6,400 where nobody sets anything. */
+const LOCKS = 10_000;
 
 export const PORT = 5432;
 
@@ -31,7 +34,7 @@ export function postgresqlConf(settings: Settings): string {
     port: String(PORT),
     unix_socket_directories: `"${socketFolder.replaceAll('"', '""')}"`,
     unix_socket_permissions: '0700',
-    max_connections: String(maxConnections + RESERVED_CONNECTIONS),
+    max_connections: String(maxConnections + STANDING_CONNECTIONS + RESERVED_CONNECTIONS),
     superuser_reserved_connections: String(RESERVED_CONNECTIONS),
     password_encryption: 'scram-sha-256',
     ssl: 'off',
@@ -45,6 +48,9 @@ export function postgresqlConf(settings: Settings): string {
     // Parallel workers need shared memory that containers often do not have ("could not resize shared memory segment").
     max_parallel_workers_per_gather: '0',
     max_parallel_maintenance_workers: '0',
+    // PostgreSQL makes room for so many a session, and touches all of it at its start.
+    max_locks_per_transaction: locksPerSession(maxConnections),
+    max_pred_locks_per_transaction: locksPerSession(maxConnections),
     autovacuum_max_workers: '2',
     // No standby is ever fed.
     wal_level: 'minimal',
@@ -92,6 +98,11 @@ export function pgIdentConf(settings: Settings): string {
     throw new Error('the name of the operating system user that runs Postern has characters pg_ident.conf cannot hold');
   }
   return `postern "${loginName}" all\n`;
+}
+
+/** Ten is the least that PostgreSQL takes, 64 its default. */
+function locksPerSession(maxConnections: number): string {
+  return String(Math.min(64, Math.max(10, Math.ceil(LOCKS / maxConnections))));
 }
 
 function quoted(value: string): string {
