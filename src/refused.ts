@@ -53,6 +53,7 @@ export type ApiKind =
   | 'delete-conflict'
   | 'limit-exceeded'
   | 'malformed-policy'
+  | 'policy-evaluation'
   | 'packed-policy-too-large'
   | 'identity-token-invalid'
   | 'identity-token-expired'

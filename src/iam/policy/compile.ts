@@ -36,6 +36,8 @@ export interface CompiledPolicy {
   name: string;
   /** Where it stands: `user alice`, `group devs`, `role reader`, or the ARN of a managed policy. */
   origin: string;
+  /** The document; the statements' spans are offsets in it. */
+  text: string;
   statements: readonly CompiledStatement[];
 }
 
@@ -55,7 +57,7 @@ export function compileResourcePolicy(policy: ResourcePolicy, origin = ''): Comp
 
 function compiled(name: string, origin: string, policy: IdentityPolicy | TrustPolicy | ResourcePolicy): CompiledPolicy {
   const statements = policy.statements.map((statement) => compileStatement(statement, policy.variables));
-  return { name, origin, statements };
+  return { name, origin, text: policy.text, statements };
 }
 
 function compileStatement(
