@@ -23,6 +23,8 @@ export interface CompiledStatement {
   /** Asked with the action in lower case. */
   action: Matcher;
   resource: ResourceMatcher;
+  /** No variable stands in Resource, so that it is the same for every request. */
+  resourceIsFixed: boolean;
   conditions: readonly CompiledCondition[];
   /** Whom a statement of a resource or trust policy names; undefined in all others, which speak of who has them. */
   principals: { list: readonly Principal[]; negated: boolean } | undefined;
@@ -37,6 +39,11 @@ export interface CompiledPolicy {
   /** Where it stands: `user alice`, `group devs`, `role reader`, or the ARN of a managed policy. */
   origin: string;
   statements: readonly CompiledStatement[];
+  /**
+   * Those whose Action names the action, in lower case, and whose Resource may name the resource. Remembered for some
+   * actions and for the last resource of each: who logs in asks the same about the same cluster again and again.
+   */
+  about(action: string, resource: string): readonly CompiledStatement[];
 }
 
 /** Also of a boundary, a managed and a session policy. */
@@ -55,7 +62,35 @@ export function compileResourcePolicy(policy: ResourcePolicy, origin = ''): Comp
 
 function compiled(name: string, origin: string, policy: IdentityPolicy | TrustPolicy | ResourcePolicy): CompiledPolicy {
   const statements = policy.statements.map((statement) => compileStatement(statement, policy.variables));
-  return { name, origin, statements };
+  return { name, origin, statements, about: remembered(statements) };
+}
+
+const MAX_ACTIONS = 64;
+const NOTHING_KNOWN: Context = { get: () => undefined };
+
+function remembered(statements: readonly CompiledStatement[]): CompiledPolicy['about'] {
+  interface About {
+    onAction: readonly CompiledStatement[];
+    resource: string | undefined;
+    onResource: readonly CompiledStatement[];
+  }
+  const known = new Map<string, About>();
+  return (action, resource) => {
+    let about = known.get(action);
+    if (!about) {
+      const onAction = statements.filter((statement) => statement.action(action));
+      about = { onAction, resource: undefined, onResource: [] };
+      if (known.size >= MAX_ACTIONS) known.clear();
+      known.set(action, about);
+    }
+    if (about.resource !== resource) {
+      about.onResource = about.onAction.filter(
+        (statement) => !statement.resourceIsFixed || statement.resource(resource, NOTHING_KNOWN),
+      );
+      about.resource = resource;
+    }
+    return about.onResource;
+  };
 }
 
 function compileStatement(
@@ -69,7 +104,7 @@ function compileStatement(
     name,
     effect,
     action: actionsMatcher(actions),
-    resource: resources ? resourcesMatcher(resources, effect, variables) : () => true,
+    ...(resources ? resourcesMatcher(resources, effect, variables) : { resource: () => true, resourceIsFixed: true }),
     conditions: conditions.map((condition) => compileCondition(condition, effect, variables)),
     principals: 'principals' in statement ? { list: statement.principals, negated } : undefined,
     source: { actions, resources, variables, span },
@@ -85,7 +120,11 @@ function actionsMatcher({ patterns, negated }: Selection): Matcher {
  * A pattern with a variable that has no value matches nothing. In NotResource that would name everything: a Deny may, an
  * Allow must not.
  */
-function resourcesMatcher({ patterns, negated }: Selection, effect: Effect, variables: boolean): ResourceMatcher {
+function resourcesMatcher(
+  { patterns, negated }: Selection,
+  effect: Effect,
+  variables: boolean,
+): Pick<CompiledStatement, 'resource' | 'resourceIsFixed'> {
   const fixed: Matcher[] = [];
   const templates: (readonly Piece[])[] = [];
   for (const pattern of patterns) {
@@ -95,8 +134,10 @@ function resourcesMatcher({ patterns, negated }: Selection, effect: Effect, vari
     else templates.push(pieces);
   }
   const anyFixed = anyOf(fixed);
-  if (templates.length === 0) return negated ? (resource) => !anyFixed(resource) : anyFixed;
-  return (resource, context) => {
+  if (templates.length === 0) {
+    return { resource: negated ? (resource) => !anyFixed(resource) : anyFixed, resourceIsFixed: true };
+  }
+  const matches: ResourceMatcher = (resource, context) => {
     if (anyFixed(resource)) return !negated;
     let open = false;
     for (const pieces of templates) {
@@ -106,10 +147,15 @@ function resourcesMatcher({ patterns, negated }: Selection, effect: Effect, vari
     }
     return negated && !(open && effect === 'Allow');
   };
+  return { resource: matches, resourceIsFixed: false };
 }
 
 function anyOf(matchers: readonly Matcher[]): Matcher {
   const [only] = matchers;
   if (!only) return () => false;
-  return matchers.length === 1 ? only : (text) => matchers.some((match) => match(text));
+  if (matchers.length === 1) return only;
+  return (text) => {
+    for (const match of matchers) if (match(text)) return true;
+    return false;
+  };
 }

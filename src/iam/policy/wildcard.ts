@@ -54,6 +54,7 @@ export function wildcardMatcher(parts: readonly Part[], reach: Reach): Matcher {
   if (kinds.every((kind, at) => at < first || kind === ANY)) {
     return first === 0 ? () => true : (text) => text.startsWith(prefix);
   }
+  if (kinds.every((kind) => kind === LITERAL || kind === ANY)) return starsOnly(pattern, kinds);
   const codes = new Uint16Array(pattern.length);
   // Each mark but a star takes one character.
   let least = 0;
@@ -64,6 +65,31 @@ export function wildcardMatcher(parts: readonly Part[], reach: Reach): Matcher {
   const most = least === pattern.length ? least : Number.POSITIVE_INFINITY;
   return (text) =>
     text.length >= least && text.length <= most && text.startsWith(prefix) && matches(kinds, codes, first, text);
+}
+
+/** What stands before, between and behind stars that cross everything: the leftmost place of each is as good as any. */
+function starsOnly(pattern: string, kinds: Uint8Array): Matcher {
+  const literals: string[] = [];
+  let from = 0;
+  for (let at = 0; at <= pattern.length; at++) {
+    if (at < pattern.length && kinds[at] !== ANY) continue;
+    literals.push(pattern.slice(from, at));
+    from = at + 1;
+  }
+  const head = literals[0]!;
+  const tail = literals.at(-1)!;
+  const between = literals.slice(1, -1);
+  const least = literals.reduce((sum, literal) => sum + literal.length, 0);
+  return (text) => {
+    if (text.length < least || !text.startsWith(head) || (tail !== '' && !text.endsWith(tail))) return false;
+    let at = head.length;
+    for (const literal of between) {
+      const found = text.indexOf(literal, at);
+      if (found === -1) return false;
+      at = found + literal.length;
+    }
+    return at <= text.length - tail.length;
+  };
 }
 
 /** Colons in literal parts do not count as the ends of segments: they come from values, not from who wrote the policy. */
