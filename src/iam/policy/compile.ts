@@ -14,7 +14,7 @@ import type {
 } from './document.ts';
 import { templateOf } from './parse-condition.ts';
 import { type Piece, resolve, staticParts } from './variables.ts';
-import { actionMatcher, type Matcher, wildcardMatcher } from './wildcard.ts';
+import { actionMatcher, type Matcher, type Part, wildcardMatcher } from './wildcard.ts';
 
 /** A statement ready to be asked. */
 export interface CompiledStatement {
@@ -61,7 +61,8 @@ export function compileResourcePolicy(policy: ResourcePolicy, origin = ''): Comp
 }
 
 function compiled(name: string, origin: string, policy: IdentityPolicy | TrustPolicy | ResourcePolicy): CompiledPolicy {
-  const statements = policy.statements.map((statement) => compileStatement(statement, policy.variables));
+  const matchers = new Map<string, Matcher>();
+  const statements = policy.statements.map((statement) => compileStatement(statement, policy.variables, matchers));
   return { name, origin, statements, about: remembered(statements) };
 }
 
@@ -96,6 +97,7 @@ function remembered(statements: readonly CompiledStatement[]): CompiledPolicy['a
 function compileStatement(
   statement: IdentityStatement | TrustStatement | ResourceStatement,
   variables: boolean,
+  matchers: Map<string, Matcher>,
 ): CompiledStatement {
   const { name, effect, actions, conditions, span } = statement;
   const resources = 'resources' in statement ? statement.resources : undefined;
@@ -104,7 +106,9 @@ function compileStatement(
     name,
     effect,
     action: actionsMatcher(actions),
-    ...(resources ? resourcesMatcher(resources, effect, variables) : { resource: () => true, resourceIsFixed: true }),
+    ...(resources
+      ? resourcesMatcher(resources, effect, variables, matchers)
+      : { resource: () => true, resourceIsFixed: true }),
     conditions: conditions.map((condition) => compileCondition(condition, effect, variables)),
     principals: 'principals' in statement ? { list: statement.principals, negated } : undefined,
     source: { actions, resources, variables, span },
@@ -124,13 +128,14 @@ function resourcesMatcher(
   { patterns, negated }: Selection,
   effect: Effect,
   variables: boolean,
+  matchers: Map<string, Matcher>,
 ): Pick<CompiledStatement, 'resource' | 'resourceIsFixed'> {
   const fixed: Matcher[] = [];
   const templates: (readonly Piece[])[] = [];
   for (const pattern of patterns) {
     const pieces = templateOf(pattern, variables);
     const parts = staticParts(pieces);
-    if (parts) fixed.push(wildcardMatcher(parts, 'resource'));
+    if (parts) fixed.push(sharedMatcher(matchers, pattern, parts));
     else templates.push(pieces);
   }
   const anyFixed = anyOf(fixed);
@@ -148,6 +153,25 @@ function resourcesMatcher(
     return negated && !(open && effect === 'Allow');
   };
   return { resource: matches, resourceIsFixed: false };
+}
+
+/** Statements of one policy are mostly about the same resources: one answer does for all of them. */
+function sharedMatcher(matchers: Map<string, Matcher>, pattern: string, parts: readonly Part[]): Matcher {
+  let shared = matchers.get(pattern);
+  if (!shared) {
+    const matches = wildcardMatcher(parts, 'resource');
+    let last: string | undefined;
+    let answer = false;
+    shared = (text) => {
+      if (last !== text) {
+        answer = matches(text);
+        last = text;
+      }
+      return answer;
+    };
+    matchers.set(pattern, shared);
+  }
+  return shared;
 }
 
 function anyOf(matchers: readonly Matcher[]): Matcher {
