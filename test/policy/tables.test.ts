@@ -26,7 +26,7 @@ describe('conditions', () => {
     const group: Group = { about: '', identity: effect === 'Deny' ? [all, statement] : [statement], cases: [] };
     const decision = decideCase(group, {
       do: 'dsql:DbConnect',
-      with: has && { [key.toLowerCase()]: has },
+      ...(has && { with: { [key.toLowerCase()]: has } }),
       is: 'allowed',
       for: '',
     });
