@@ -9,7 +9,7 @@ import { verifyToken } from '../src/sigv4/verify.ts';
 import { createMemoryStore } from '../src/state/memory-store.ts';
 import type { RoleRecord, UserRecord } from '../src/state/records.ts';
 import { createSealer } from '../src/state/sealing.ts';
-import { createSessionMaker } from '../src/sts/session-token.ts';
+import { createSessionMaker, PLAIN_GRANT } from '../src/sts/session-token.ts';
 
 const ACCOUNT = '123456789012';
 const REGION = 'us-east-1';
@@ -84,7 +84,12 @@ function rate(work: () => void): number {
 }
 
 const longTerm = { accessKeyId: record.id, secretAccessKey: secret };
-const issued = sessions.issue(role, 'session', 3600, now);
+const issued = sessions.issue(
+  { kind: 'role', id: role.id, name: role.name, sessionName: 'session' },
+  PLAIN_GRANT,
+  3600,
+  now,
+);
 const temporary = {
   accessKeyId: issued.AccessKeyId,
   secretAccessKey: issued.SecretAccessKey,

@@ -1,11 +1,13 @@
 import { randomBytes, randomUUID } from 'node:crypto';
-import { rm } from 'node:fs/promises';
+import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { Attempts } from './attempts/attempts.ts';
+import { type Report, report } from './attempts/report.ts';
 import { createLogAudit } from './audit/events.ts';
 import type { Log } from './audit/log.ts';
 import { createClusterDirectory } from './clusters/directory.ts';
 import { Fleet } from './clusters/fleet.ts';
-import { newClusterId } from './clusters/names.ts';
+import { isClusterId, newClusterId } from './clusters/names.ts';
 import { openCertificate } from './config/certificate.ts';
 import { cacheFolder, makeRunFolder } from './config/folders.ts';
 import type { Options } from './config/options.ts';
@@ -13,8 +15,10 @@ import { createEmbeddedHost } from './engine/embedded/host.ts';
 import { keepRunning } from './engine/kept.ts';
 import type { Gateway } from './gateway/gateway.ts';
 import { listen } from './gateway/listener.ts';
+import { refusalFields } from './gateway/refuse.ts';
 import { Revocation } from './gateway/revocation.ts';
 import { Sessions } from './gateway/sessions.ts';
+import { type LoginQuestion, wouldAdmit } from './gateway/would-admit.ts';
 import { createDispatch } from './http/dispatch.ts';
 import { createApiServer } from './http/server.ts';
 import { createServices } from './http/services.ts';
@@ -22,9 +26,11 @@ import { createAuthority } from './iam/authority.ts';
 import { bootstrapAccount, rootCredentials } from './iam/bootstrap.ts';
 import { createKeyUses } from './iam/key-uses.ts';
 import { createKeyRing } from './iam/keys.ts';
+import { namedIdentity } from './iam/named-identity.ts';
 import { openStore } from './state/control-store.ts';
 import { openDataFolder } from './state/data-folder.ts';
 import { loadSealer } from './state/sealing.ts';
+import { createOidcKeys } from './sts/oidc-keys.ts';
 import { createSessionMaker } from './sts/session-token.ts';
 
 /** A server that accepts connections. */
@@ -37,6 +43,10 @@ export interface RunningServer {
   runFolder: string;
   /** The account root user's long-term key, for the operator. */
   rootCredentials(): { accessKeyId: string; secretAccessKey: string };
+  /** The named login attempt, or the last one, step by step; undefined when it is not known (any more). */
+  why(connectionId: string | undefined): Report | undefined;
+  /** The same for a login that nobody has tried. */
+  wouldAdmit(question: LoginQuestion): Promise<Report>;
   /** Reads the certificates again; connections that are open keep theirs. Throws when the new ones are of no use. */
   reloadCertificate(): Promise<void>;
   /** Resolves with a text when something has ended without which nothing goes on. */
@@ -59,6 +69,16 @@ const LOGIN_TIME = 30_000;
 const CONTROL_CONNECTIONS = 20;
 
 const now = () => new Date();
+
+/** The names of what is in a folder; none where there is no folder. */
+async function namesIn(folder: string): Promise<string[]> {
+  try {
+    return await readdir(folder);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
+    throw error;
+  }
+}
 
 /** Binds an address. Throws an Error that names the option to change. */
 async function bind<T>(
@@ -98,6 +118,29 @@ export async function startServer({ options, durable, env, log }: ServerSetup): 
     const runFolder = await makeRunFolder(dataDir);
     undo.push(() => rm(runFolder, { recursive: true, force: true }));
 
+    const host = createEmbeddedHost({
+      cacheFolder: cacheFolder(dataDir, env),
+      runFolder,
+      log,
+      postgresUser: options.postgresUser,
+    });
+    const sessions = new Sessions();
+    const clusters = join(dataDir, 'clusters');
+    const fleet = new Fleet({
+      host,
+      folderOf: (id) => join(clusters, id),
+      durable,
+      log,
+      onMappingsChanged: (id) => void revocation.refresh(id),
+    });
+    const revocation = new Revocation(fleet, sessions, log);
+    undo.push(() => fleet.close());
+
+    // The first connection should not have to wait for the default cluster, and a start not for one PostgreSQL after
+    // the other: which cluster it is the control database will say, but where there is one at most, it must be that one.
+    const [onlyCluster = newClusterId(randomBytes), ...others] = (await namesIn(clusters)).filter(isClusterId);
+    if (others.length === 0) fleet.wake(onlyCluster).catch(() => undefined);
+
     const parts = [
       loadSealer({ folder: dataDir, env }),
       openCertificate(options, join(dataDir, 'tls'), now),
@@ -105,22 +148,10 @@ export async function startServer({ options, durable, env, log }: ServerSetup): 
     ] as const;
     // None may still be building when what was built is taken down.
     await Promise.allSettled(parts);
-    const [sealer, certificate, { host, engine, store }] = await Promise.all(parts);
+    const [sealer, certificate, { engine, store }] = await Promise.all(parts);
 
-    const bootstrap = { account, region, clusterId: newClusterId(randomBytes), now: now(), random: randomBytes };
+    const bootstrap = { account, region, clusterId: onlyCluster, now: now(), random: randomBytes };
     const { defaultClusterId } = await bootstrapAccount(store, sealer, bootstrap);
-
-    const sessions = new Sessions();
-    const fleet = new Fleet({
-      host,
-      folderOf: (id) => join(dataDir, 'clusters', id),
-      durable,
-      log,
-      onMappingsChanged: (id) => void revocation.refresh(id),
-    });
-    const revocation = new Revocation(fleet, sessions, log);
-    undo.push(() => fleet.close());
-    // The first connection should not have to wait for it.
     const awake = fleet.wake(defaultClusterId);
 
     const sessionTokens = createSessionMaker({ sealer, random: randomBytes });
@@ -129,12 +160,18 @@ export async function startServer({ options, durable, env, log }: ServerSetup): 
     const keyUses = createKeyUses();
 
     const iam = { store, sealer, account, now, random: randomBytes, keyUses };
-    const services = createServices({ iam, authority, sessions: sessionTokens, region });
+    const services = createServices({
+      iam,
+      authority,
+      sessions: sessionTokens,
+      oidcKeys: createOidcKeys({ now }),
+      region,
+    });
     const dispatch = createDispatch({
       keys,
       authority,
       keyUses,
-      services,
+      ...services,
       region,
       log,
       now,
@@ -144,6 +181,7 @@ export async function startServer({ options, durable, env, log }: ServerSetup): 
 
     await awake;
     const aliases = [...options.clusterAlias, options.host];
+    const attempts = new Attempts();
     const gateway: Gateway = {
       keys,
       authority,
@@ -152,6 +190,7 @@ export async function startServer({ options, durable, env, log }: ServerSetup): 
       clusters: createClusterDirectory({ store, fleet, account, region, defaultClusterId, aliases }),
       sessions,
       audit: createLogAudit(log),
+      attempts,
       dialect: options.dialect,
       tls: () => certificate.tls,
       loginTime: LOGIN_TIME,
@@ -172,6 +211,12 @@ export async function startServer({ options, durable, env, log }: ServerSetup): 
       caFile: certificate.caFile,
       runFolder,
       rootCredentials: () => rootCredentials(store, sealer),
+      why(connectionId) {
+        const attempt = connectionId === undefined ? attempts.newest : attempts.find(connectionId);
+        if (!attempt) return undefined;
+        return report(attempt, attempt.end?.outcome === 'refused' ? refusalFields(attempt.end.why) : undefined);
+      },
+      wouldAdmit: (question) => wouldAdmit(question, gateway, (arn, at) => namedIdentity(store, account, arn, at)),
       reloadCertificate: () => certificate.reload(),
       failed: engine.failed.then((why) => `the control database cannot be started: ${why}`),
       async stop(time) {
@@ -181,12 +226,6 @@ export async function startServer({ options, durable, env, log }: ServerSetup): 
     };
 
     async function startControl() {
-      const host = createEmbeddedHost({
-        cacheFolder: cacheFolder(dataDir, env),
-        runFolder,
-        log,
-        postgresUser: options.postgresUser,
-      });
       const folder = join(dataDir, 'control');
       const settings = { name: 'control', folder, durable, maxConnections: CONTROL_CONNECTIONS };
       const engine = await keepRunning(() => host.start(settings), log, now);
@@ -197,7 +236,7 @@ export async function startServer({ options, durable, env, log }: ServerSetup): 
       };
       const store = await openStore({ connection, log });
       undo.push(() => store.close());
-      return { host, engine, store };
+      return { engine, store };
     }
   } catch (error) {
     await takeDown();

@@ -43,6 +43,7 @@ export type WireKind =
 export type ApiKind =
   | 'missing-authentication'
   | 'unknown-operation'
+  | 'unsupported-operation'
   | 'unsupported-parameter-value'
   | 'validation'
   | 'invalid-input'
@@ -52,6 +53,11 @@ export type ApiKind =
   | 'delete-conflict'
   | 'limit-exceeded'
   | 'malformed-policy'
+  | 'packed-policy-too-large'
+  | 'identity-token-invalid'
+  | 'identity-token-expired'
+  | 'identity-claim-rejected'
+  | 'identity-provider-unreachable'
   | 'resource-not-found'
   | 'service-unavailable';
 

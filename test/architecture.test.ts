@@ -7,7 +7,7 @@ const SRC = fileURLToPath(new URL('../src', import.meta.url));
 
 /** Pure calculations: no clock, network, file or logger. */
 const PURE = ['pgwire', 'sigv4', 'iam/policy', 'sql'];
-const DOMAIN = ['iam', 'sts', 'roles', 'clusters', 'state', 'audit'];
+const DOMAIN = ['iam', 'sts', 'roles', 'clusters', 'state', 'audit', 'attempts'];
 const FRONTS = ['gateway', 'http'];
 const ADAPTERS = ['engine/embedded'];
 
@@ -21,15 +21,26 @@ const MAY: Record<string, readonly string[]> = {
   sts: [...DOMAIN, 'iam/policy', 'refused.ts'],
   roles: [...DOMAIN, 'sql', 'engine/port.ts', 'refused.ts'],
   clusters: [...DOMAIN, 'engine/port.ts', 'refused.ts'],
-  state: ['audit', 'refused.ts'],
+  machine: [],
+  state: ['audit', 'machine', 'refused.ts'],
   audit: ['iam/identity.ts', 'refused.ts'],
-  tls: ['config/configuration-error.ts', 'state/atomic-file.ts'],
+  attempts: ['audit', 'iam', 'iam/policy', 'roles', 'sigv4', 'pgwire', 'engine/port.ts', 'refused.ts'],
+  tls: ['config/configuration-error.ts', 'machine'],
   gateway: [...DOMAIN, ...PURE, 'engine/port.ts', 'refused.ts'],
   http: [...DOMAIN, ...PURE, 'refused.ts'],
   engine: ['audit', 'refused.ts'],
-  'engine/embedded': ['engine/port.ts', 'audit', 'refused.ts'],
+  'engine/embedded': ['engine/port.ts', 'audit', 'machine', 'refused.ts'],
   config: ['tls'],
-  cli: ['main.ts', 'config', 'clusters/names.ts', 'sigv4/presign.ts', 'audit/log.ts', 'state/atomic-file.ts'],
+  cli: [
+    'main.ts',
+    'config',
+    'attempts/report.ts',
+    'clusters/names.ts',
+    'iam/policy/explain.ts',
+    'sigv4/presign.ts',
+    'audit/log.ts',
+    'machine',
+  ],
   'main.ts': [...FRONTS, ...DOMAIN, ...ADAPTERS, 'engine', 'config', 'tls'],
   'refused.ts': [],
 };

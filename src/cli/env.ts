@@ -1,13 +1,15 @@
 import { ConfigurationError } from '../config/configuration-error.ts';
 import { readOptions } from '../config/options.ts';
-import { FORMATS, type Format, formatEnvironment } from './environment.ts';
-import { askEnvironment } from './operator.ts';
+import { type Environment, FORMATS, type Format, formatEnvironment } from './environment.ts';
+import { askOperator } from './operator.ts';
 
 /** `postern env`: the environment of the server that runs on the data directory. Resolves to the exit status. */
 export async function runEnv(argv: readonly string[]): Promise<number> {
   const [format, others] = takeFormat(argv);
   const { options } = readOptions('env', others, process.env, process.cwd());
-  process.stdout.write(formatEnvironment(await askEnvironment(options.dataDir as string), format));
+  const environment = await askOperator<Environment>(options.dataDir as string, '/env');
+  if (!environment) throw new Error('the server has no environment to give');
+  process.stdout.write(formatEnvironment(environment, format));
   return 0;
 }
 

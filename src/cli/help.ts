@@ -6,6 +6,8 @@ export const OVERVIEW = `postern: token logins and IAM policies in front of a re
   postern exec [OPTION…] -- COMMAND [ARG…]    run COMMAND with a private server that is thrown away afterwards
   postern env [--format shell|dotenv|json]    print the environment for the server that runs on the data directory
   postern token --user NAME [OPTION…]         make a token from the AWS credentials in the environment
+  postern why [CONNECTION_ID] [--json]        explain the last login attempt, or the named one, step by step
+  postern why --user R --principal ARN        would this IAM user or role be let in as database role R?
   postern help [COMMAND]                      this, or more about a command
   postern --version
 
@@ -53,6 +55,22 @@ without asking the server. NAME admin gives an admin token, any other a token fo
   --hostname HOST       the host that the token is for (CLUSTER_ENDPOINT, POSTERN_CLUSTER_HOSTNAME, PGHOST)
   --region REGION       (AWS_REGION, AWS_DEFAULT_REGION, or the region in HOST)
   --expires-in SECONDS  1 to 604800 (900)
+`;
+    case 'why':
+      return `postern why [CONNECTION_ID] [--json] [--data-dir DIR]
+postern why --user R --principal ARN [--cluster ID] [--json] [--data-dir DIR]
+
+Tells step by step how the last login attempt went, or the one with this connection id (it stands in the server's log), what
+each policy said, and the one thing to change. With --user and --principal it says whether a good token of that IAM user or
+role would be let in as database role R now, without connecting. For the operator of the data directory only; a client is
+told what the service tells.
+
+  --json            the same as JSON
+  --user R          a database role, such as admin
+  --principal ARN   of an IAM user, an IAM role, a role's session or the account root user
+  --cluster ID      (the default cluster)
+
+Exit status: 0 let in; 1 refused, or there is no such attempt; 2 wrong usage.
 `;
     default:
       return undefined;

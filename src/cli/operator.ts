@@ -1,8 +1,7 @@
 import { chmod, readFile, rm } from 'node:fs/promises';
-import { createServer, request, type Server } from 'node:http';
+import { createServer, type IncomingMessage, request, type Server } from 'node:http';
 import { join } from 'node:path';
-import { writeAtomically } from '../state/atomic-file.ts';
-import type { Environment } from './environment.ts';
+import { writeAtomically } from '../machine/atomic-file.ts';
 
 /**
  * How the operator of a data directory talks to the server that runs on it: HTTP over a unix socket that only the owner
@@ -16,20 +15,25 @@ export interface OperatorSocket {
   close(): Promise<void>;
 }
 
+/** What can be asked, by path: the answer as JSON, or undefined where there is none to give. */
+export type Questions = Readonly<Record<string, (parameters: URLSearchParams) => object | undefined | Promise<object>>>;
+
+/** Longer than any question; what comes beside it, as headers, Node limits. */
+const MAX_URL = 8192;
+
 export async function openOperatorSocket(
   dataDir: string,
   runFolder: string,
-  environment: () => Promise<Environment>,
+  questions: Questions,
 ): Promise<OperatorSocket> {
   const path = join(runFolder, SOCKET);
   await rm(path, { force: true });
   const server = createServer((incoming, response) => {
-    if (incoming.method !== 'GET' || incoming.url !== '/env') {
-      response.writeHead(404).end();
-      return;
-    }
-    environment().then(
-      (variables) => response.writeHead(200, { 'Content-Type': 'application/json' }).end(JSON.stringify(variables)),
+    answer(questions, incoming).then(
+      (found) => {
+        if (found === undefined) response.writeHead(404).end();
+        else response.writeHead(200, { 'Content-Type': 'application/json' }).end(JSON.stringify(found));
+      },
       (error: Error) => response.writeHead(500).end(error.message),
     );
   });
@@ -48,6 +52,13 @@ export async function openOperatorSocket(
   return { close: () => close(server, pointer) };
 }
 
+async function answer(questions: Questions, { method, url = '' }: IncomingMessage): Promise<object | undefined> {
+  if (method !== 'GET' || url.length > MAX_URL) return undefined;
+  const { pathname, searchParams } = new URL(url, 'http://operator');
+  const ask = Object.hasOwn(questions, pathname) ? questions[pathname] : undefined;
+  return ask?.(searchParams);
+}
+
 async function close(server: Server, pointer: string): Promise<void> {
   await rm(pointer, { force: true });
   server.closeAllConnections();
@@ -59,19 +70,29 @@ export async function leftRunFolder(dataDir: string): Promise<string | undefined
   return (await readPointer(dataDir))?.runFolder;
 }
 
-/** The environment of the server that runs on the directory. Throws an Error that says that none runs. */
-export async function askEnvironment(dataDir: string): Promise<Environment> {
+/**
+ * Asks the server that runs on the directory. Undefined where it has no answer. Throws an Error that says that none runs,
+ * or what the server says.
+ */
+export async function askOperator<T>(
+  dataDir: string,
+  path: string,
+  parameters: Readonly<Record<string, string>> = {},
+): Promise<T | undefined> {
   const pointer = await readPointer(dataDir);
   if (!pointer) throw new Error(`no server runs on ${dataDir}`);
+  const query = new URLSearchParams(parameters).toString();
   return await new Promise((resolve, reject) => {
-    const call = request({ socketPath: pointer.socket, path: '/env', timeout: TIMEOUT }, (response) => {
+    const target = query === '' ? path : `${path}?${query}`;
+    const call = request({ socketPath: pointer.socket, path: target, timeout: TIMEOUT }, (response) => {
       let body = '';
       response.setEncoding('utf8');
       response.on('data', (text: string) => {
         body += text;
       });
       response.on('end', () => {
-        if (response.statusCode === 200) resolve(JSON.parse(body) as Environment);
+        if (response.statusCode === 200) resolve(JSON.parse(body) as T);
+        else if (response.statusCode === 404) resolve(undefined);
         else reject(new Error(body));
       });
     });

@@ -2,10 +2,10 @@ import { rm } from 'node:fs/promises';
 import { destination, pino } from 'pino';
 import type { Log } from '../audit/log.ts';
 import type { Options } from '../config/options.ts';
+import { writeAtomically } from '../machine/atomic-file.ts';
 import { type RunningServer, startServer } from '../main.ts';
-import { writeAtomically } from '../state/atomic-file.ts';
 import { type Environment, makeEnvironment } from './environment.ts';
-import { leftRunFolder, openOperatorSocket } from './operator.ts';
+import { leftRunFolder, openOperatorSocket, type Questions } from './operator.ts';
 
 /** A server with all that its operator uses beside it. */
 export interface Served {
@@ -32,7 +32,7 @@ export async function serve(
   try {
     if (left !== undefined && left !== server.runFolder) await rm(left, { recursive: true, force: true });
     const fresh = () => makeEnvironment(server, options, new Date());
-    const operator = await openOperatorSocket(dataDir, server.runFolder, fresh);
+    const operator = await openOperatorSocket(dataDir, server.runFolder, questions(server, fresh));
     const environment = await fresh();
     if (readyFile) await writeAtomically(readyFile, `${JSON.stringify(environment, null, 2)}\n`, 0o600);
     return {
@@ -48,4 +48,17 @@ export async function serve(
     await server.stop(0);
     throw error;
   }
+}
+
+function questions(server: RunningServer, environment: () => Promise<Environment>): Questions {
+  return {
+    '/env': () => environment(),
+    '/why': (parameters) => server.why(parameters.get('connection') ?? undefined),
+    '/would-admit': (parameters) =>
+      server.wouldAdmit({
+        user: parameters.get('user') ?? '',
+        principal: parameters.get('principal') ?? '',
+        clusterId: parameters.get('cluster') ?? undefined,
+      }),
+  };
 }

@@ -8,6 +8,8 @@ import type { Client, ServerTls } from './client.ts';
 /** A client on an encrypted stream that has said what it wants. */
 export interface Admitted {
   kind: 'startup';
+  /** `TLSv1.2` or `TLSv1.3`. */
+  tlsProtocol: string;
   /** The name the client asked for in the TLS handshake (SNI), in lower case. */
   serverName: string | undefined;
   /** Of protocol 3. */
@@ -70,6 +72,7 @@ async function readStartup(client: Client, stream: TLSSocket): Promise<Admitted 
   const { servername } = stream as { servername?: string | false };
   return {
     kind: 'startup',
+    tlsProtocol: stream.getProtocol() ?? 'TLS',
     serverName: servername ? servername.toLowerCase() : undefined,
     minor: packet.minor,
     parameters: packet.parameters,

@@ -14,6 +14,7 @@ export class Client {
   readonly remoteAddress: string;
   /** The address of ours that the client connected to. */
   readonly localAddress: string;
+  readonly #socket: Socket;
   #stream: Socket;
   #reader: ByteReader;
   #failure: Error | undefined;
@@ -21,6 +22,7 @@ export class Client {
   constructor(socket: Socket) {
     this.remoteAddress = plainAddress(socket.remoteAddress);
     this.localAddress = plainAddress(socket.localAddress);
+    this.#socket = socket;
     this.#stream = socket;
     this.#reader = new ByteReader(socket);
     socket.on('error', () => undefined);
@@ -29,6 +31,11 @@ export class Client {
   /** Where to write: the encrypted stream as soon as there is one. */
   get stream(): Socket {
     return this.#stream;
+  }
+
+  /** Whether the client has not sent a byte: port scanners and health checks. */
+  get silent(): boolean {
+    return this.#socket.bytesRead === 0;
   }
 
   get reader(): ByteReader {

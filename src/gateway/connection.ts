@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net';
-import type { ConnectionFacts } from '../audit/events.ts';
+import { type Attempt, type AttemptEnd, cut, factsOf } from '../attempts/attempt.ts';
 import type { Cluster } from '../clusters/cluster.ts';
 import { Refused } from '../refused.ts';
 import { ADMIN_ROLE } from '../roles/catalog-sql.ts';
@@ -26,9 +26,13 @@ export interface Connection {
 
 export function openConnection(socket: Socket, gateway: Gateway): Connection {
   const client = new Client(socket);
-  const facts: ConnectionFacts = { connectionId: gateway.newConnectionId(), sourceAddress: client.remoteAddress };
+  const attempt: Attempt = {
+    connectionId: gateway.newConnectionId(),
+    at: gateway.now(),
+    sourceAddress: client.remoteAddress,
+  };
   let relay: Relay | undefined;
-  const ended = run(client, gateway, facts, (opened) => {
+  const ended = run(client, gateway, attempt, (opened) => {
     relay = opened;
   });
   return {
@@ -45,50 +49,57 @@ export function openConnection(socket: Socket, gateway: Gateway): Connection {
   };
 }
 
-async function run(
-  client: Client,
-  gateway: Gateway,
-  facts: ConnectionFacts,
-  serving: (relay: Relay) => void,
-): Promise<void> {
-  const { audit } = gateway;
+async function run(client: Client, gateway: Gateway, attempt: Attempt, serving: (relay: Relay) => void): Promise<void> {
+  const { audit, attempts } = gateway;
   const began = performance.now();
+  const ends = (end: AttemptEnd): void => {
+    attempt.end ??= end;
+    attempts.add(attempt);
+  };
   const deadline = setTimeout(() => {
     client.fail(new Refused('login-timeout', { detail: `not logged in after ${gateway.loginTime} ms` }));
   }, gateway.loginTime);
   try {
     const admitted = await admit(client, gateway.tls());
     if (admitted.kind === 'cancel') {
-      await cancel(admitted, gateway, facts);
+      await cancel(admitted, gateway, attempt);
       sayAndEnd(client.stream, undefined);
       return;
     }
+    attempt.encryption = { protocol: admitted.tlsProtocol, serverName: admitted.serverName };
+    attempts.add(attempt);
     const request = readSessionRequest(admitted.parameters, gateway.dialect);
-    facts.role = request.user;
+    attempt.request = { user: cut(request.user), database: cut(request.database) };
     const cluster = resolve(admitted, request, client, gateway);
-    facts.cluster = cluster.id;
+    attempt.cluster = { id: cluster.id, arn: cluster.arn };
     const answer = versionAnswer(admitted.minor, request.unknownProtocolOptions);
     if (answer) client.stream.write(answer);
-    const permitted = await login(client, request, cluster, gateway, (seen) => Object.assign(facts, seen));
+    const permitted = await login(client, request, cluster, gateway, attempt);
     const opened = { client, permitted, minor: admitted.minor, request, cluster };
-    const end = await serve(opened, gateway, facts.connectionId, (relay) => {
+    const facts = factsOf(attempt);
+    const end = await serve(opened, gateway, attempt.connectionId, (relay) => {
       clearTimeout(deadline);
       serving(relay);
+      attempt.end = { outcome: 'accepted' };
       const policy = permitted.decision.because;
       audit.record({ event: 'login.accepted', ...facts, policy, durationMs: performance.now() - began });
     });
     if (end.reason === 'failed') audit.record({ event: 'connection.failed', ...facts, error: end.error });
     audit.record({ event: 'session.ended', ...facts, ...describeEnd(end), durationMs: performance.now() - began });
   } catch (error) {
+    const facts = factsOf(attempt);
     if (error instanceof Refused) {
+      ends({ outcome: 'refused', why: error });
       audit.record({ event: 'login.refused', ...facts, kind: error.kind, reason: error.detail, hint: error.hint });
       sayAndEnd(client.stream, refusalFields(error));
     } else if (error instanceof ConnectionEnded) {
+      if (!client.silent) ends({ outcome: 'abandoned', reason: error.message });
       audit.record({ event: 'login.abandoned', ...facts, reason: error.message });
       client.stream.destroy();
     } else {
+      ends({ outcome: 'failed', reason: (error as Error).message });
       audit.record({ event: 'connection.failed', ...facts, error: error as Error });
-      sayAndEnd(client.stream, internalErrorFields(facts.connectionId));
+      sayAndEnd(client.stream, internalErrorFields(attempt.connectionId));
     }
   } finally {
     clearTimeout(deadline);
@@ -96,9 +107,9 @@ async function run(
   }
 }
 
-async function cancel(asked: CancelAsked, { sessions, audit }: Gateway, facts: ConnectionFacts): Promise<void> {
+async function cancel(asked: CancelAsked, { sessions, audit }: Gateway, attempt: Attempt): Promise<void> {
   const session = sessions.findByCancelKey(asked);
-  audit.record({ event: 'session.cancel', ...facts, found: session !== undefined });
+  audit.record({ event: 'session.cancel', ...factsOf(attempt), found: session !== undefined });
   await session?.cancel();
 }
 

@@ -27,7 +27,7 @@ export async function openEngineSession(
   role: string,
   settings: ReadonlyMap<string, string>,
 ): Promise<EngineSession> {
-  const socket = connect({ path: engine.socketPath });
+  const socket = connectToEngine(engine);
   const timer = setTimeout(() => socket.destroy(new Error('no greeting in time')), OPEN_TIME);
   try {
     const session = greeting(socket);
@@ -40,6 +40,22 @@ export async function openEngineSession(
   } finally {
     clearTimeout(timer);
   }
+}
+
+/** What one read of an engine's socket may bring; all sessions read into the same memory, one after the other. */
+const READ_BUFFER = Buffer.allocUnsafeSlow(64 * 1024);
+
+/**
+ * Node gives every read of a socket new memory of 64 KiB and shrinks it afterwards, which for small answers costs more
+ * than the rest of the read. So reads go into one buffer, and its bytes come as `data` events with a copy of their own.
+ */
+function connectToEngine(engine: Engine): Socket {
+  const callback = (length: number, bytes: Uint8Array) => {
+    socket.emit('data', Buffer.from(bytes.subarray(0, length)));
+    return true;
+  };
+  const socket: Socket = connect({ path: engine.socketPath, onread: { buffer: READ_BUFFER, callback } });
+  return socket;
 }
 
 function greeting(socket: Socket): Promise<EngineSession> {

@@ -1,3 +1,4 @@
+import type { Attempts } from '../attempts/attempts.ts';
 import type { Audit } from '../audit/events.ts';
 import type { ClusterDirectory } from '../clusters/cluster.ts';
 import type { ServerTls } from './client.ts';
@@ -10,6 +11,8 @@ export interface Gateway extends LoginDependencies {
   clusters: ClusterDirectory;
   sessions: Sessions;
   audit: Audit;
+  /** For the operator who asks why. */
+  attempts: Attempts;
   dialect: Dialect;
   /** The certificate in use now: asked anew for every connection, since it can be reloaded. */
   tls: () => ServerTls;

@@ -1,7 +1,8 @@
-import type { ConnectionFacts } from '../audit/events.ts';
+import { type Attempt, tokenFacts } from '../attempts/attempt.ts';
 import type { AwakeCluster, Cluster } from '../clusters/cluster.ts';
 import type { AccessRequest, Authority, Decision, Identity, KeyRing } from '../iam/identity.ts';
 import { denialText } from '../iam/policy/denial.ts';
+import { type RequestContext, requestContext } from '../iam/request-facts.ts';
 import { authenticationCleartextPassword } from '../pgwire/messages.ts';
 import { Refused } from '../refused.ts';
 import { ADMIN_ROLE } from '../roles/catalog-sql.ts';
@@ -59,26 +60,28 @@ const MAX_PASSWORD_MESSAGE = 16 * 1024 + 8;
 /**
  * Asks for the token, on the encrypted stream only, and answers the four questions in the order that the service seems
  * to ask them: does the action fit the user, is the signature right, does a policy allow it, is there a mapping.
- * `seen` is told who is asking as soon as it is proved, for the log. Throws Refused and ConnectionEnded.
+ * What each step finds is noted in `attempt`, for the log and the operator. Throws Refused and ConnectionEnded.
  */
 export async function login(
   client: Client,
   request: SessionRequest,
   cluster: Cluster,
   { keys, authority, region, now }: LoginDependencies,
-  seen: (facts: Pick<ConnectionFacts, 'accessKeyId' | 'principal'>) => void,
+  attempt: Attempt,
 ): Promise<Permitted> {
   const claim = parseToken(await askForPassword(client));
-  seen({ accessKeyId: claim.accessKeyId });
+  attempt.token = tokenFacts(claim);
   if (claim.action !== (request.user === ADMIN_ROLE ? 'DbConnectAdmin' : 'DbConnect')) {
     const text = `Wrong user to action mapping. user: ${request.user}, action: ${claim.action}`;
     throw new Refused('wrong-action', { hint: text, detail: text });
   }
-  const signed = proveSignature(claim, cluster, keys, { now: now(), region });
-  seen({ principal: signed.identity.arn });
-  const decision = decide(signed, cluster, client, authority, now());
+  const signed = proveSignature(claim, cluster, keys, { now: now(), region }, attempt);
+  attempt.identity = signed.identity;
+  const context = requestContext({ sourceAddress: client.remoteAddress, encrypted: true, now: now(), region });
+  const decision = decide(signed.identity, claim.action, cluster, authority, context, attempt);
   const awake = await cluster.wake();
   const roleOid = await checkRole(signed.identity, request.user, awake);
+  attempt.role = { oid: roleOid };
   return makePermitted({ identity: signed.identity, role: request.user, roleOid, cluster: awake, decision });
 }
 
@@ -116,7 +119,9 @@ function proveSignature(
   cluster: Cluster,
   keys: KeyRing,
   expected: { now: Date; region: string },
+  attempt: Attempt,
 ): Signed {
+  attempt.judgedAt = expected.now;
   const { secret, verdict } = keys.find(claim.accessKeyId, claim.sessionToken, expected.now);
   let failure: unknown;
   try {
@@ -125,6 +130,7 @@ function proveSignature(
     failure = error;
   }
   if (!verdict.valid) throw new Refused(verdict.kind, { detail: verdict.detail });
+  attempt.keyOwner = verdict.identity.arn;
   if (failure) throw failure;
   if (!cluster.isKnownAs(claim.host)) {
     throw new Refused('host-mismatch', {
@@ -134,24 +140,18 @@ function proveSignature(
   return makeSigned(claim, verdict.identity);
 }
 
-function decide(
-  { claim, identity }: Signed,
+/** May the identity log in with this action? Throws Refused `action-denied`; the decision is in `attempt` either way. */
+export function decide(
+  identity: Identity,
+  action: TokenClaim['action'],
   cluster: Cluster,
-  client: Client,
   authority: Authority,
-  now: Date,
+  context: RequestContext,
+  attempt: Attempt,
 ): Decision {
-  const request: AccessRequest = {
-    action: `dsql:${claim.action}`,
-    resource: cluster.arn,
-    context: {
-      'aws:sourceip': [client.remoteAddress],
-      'aws:securetransport': ['true'],
-      'aws:currenttime': [now.toISOString()],
-      'aws:epochtime': [String(Math.floor(now.getTime() / 1000))],
-    },
-  };
+  const request: AccessRequest = { action: `dsql:${action}`, resource: cluster.arn, context };
   const decision = authority.decide(identity, request);
+  attempt.decision = decision;
   if (!decision.allowed) {
     throw new Refused('action-denied', {
       hint: denialText(identity.arn, request, decision),

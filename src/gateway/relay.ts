@@ -49,6 +49,11 @@ for (const type of 'CENSZ') ENGINE_RULES.set(type, { treatment: READ, maxLength:
 
 const CODE = { Q: 0x51, P: 0x50, S: 0x53, X: 0x58, C: 0x43, E: 0x45, N: 0x4e, Z: 0x5a } as const;
 
+/** What ReadyForQuery says. What nobody knows is not idle. */
+function statusOf(byte: number | undefined): TransactionStatus {
+  return byte === 0x49 ? 'I' : byte === 0x54 ? 'T' : 'E';
+}
+
 /**
  * Between a client and its session in the engine: bytes go on as they come, whole chunks at a time, each side waiting
  * for the other. Read are only the messages that something is decided on.
@@ -88,13 +93,13 @@ export class Relay {
       forward: (bytes) => {
         if (!engine.write(bytes)) client.pause();
       },
-      read: (type, frame) => this.#readClient(type, frame),
+      read: (type, chunk, start, end) => this.#readClient(type, chunk, start, end),
     });
     this.#fromEngine = new FrameScanner(ENGINE_RULES, {
       forward: (bytes) => {
         if (!client.write(bytes)) engine.pause();
       },
-      read: (type, frame) => this.#readEngine(type, frame),
+      read: (type, chunk, start, end) => this.#readEngine(type, chunk, start, end),
     });
   }
 
@@ -160,7 +165,7 @@ export class Relay {
     if (this.#ending && this.#fromEngine.dropped) this.end(this.#ending);
   }
 
-  #readClient(type: number, frame: Buffer): Verdict {
+  #readClient(type: number, chunk: Buffer, start: number, end: number): Verdict {
     // From the moment it must end a session gets one answer at a time, so that no transaction begins unseen.
     if (this.#ending && (type === CODE.Q || type === CODE.S)) {
       if (this.#awaitsReady) {
@@ -171,9 +176,9 @@ export class Relay {
     }
     switch (type) {
       case CODE.Q:
-        return this.#statements.query(frame);
+        return this.#statements.query(chunk.subarray(start, end));
       case CODE.P:
-        return this.#statements.parse(frame);
+        return this.#statements.parse(chunk.subarray(start, end));
       case CODE.X:
         this.#terminated = true;
         return undefined;
@@ -182,23 +187,22 @@ export class Relay {
     }
   }
 
-  #readEngine(type: number, frame: Buffer): Verdict {
+  #readEngine(type: number, chunk: Buffer, start: number, end: number): Verdict {
     switch (type) {
       case CODE.Z:
-        return this.#readReady(frame);
+        return this.#readReady(statusOf(chunk[start + 5]));
       case CODE.C:
         return this.#statements.commandComplete();
       case CODE.E:
-        return this.#statements.errorResponse(frame);
+        return this.#statements.errorResponse(chunk.subarray(start, end));
       case CODE.N:
-        return this.#statements.noticeResponse(frame);
+        return this.#statements.noticeResponse(chunk.subarray(start, end));
       default:
-        return this.#statements.parameterStatus(frame);
+        return this.#statements.parameterStatus(chunk.subarray(start, end));
     }
   }
 
-  #readReady(frame: Buffer): Verdict {
-    const status = String.fromCharCode(frame[5] as number) as TransactionStatus;
+  #readReady(status: TransactionStatus): Verdict {
     if (status === 'I' && this.#statements.takeMappingsChanged()) {
       this.#engine.pause();
       this.#mappingsCommitted().then(

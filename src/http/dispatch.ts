@@ -1,17 +1,21 @@
 import type { IncomingMessage } from 'node:http';
+import { TLSSocket } from 'node:tls';
 import type { Log } from '../audit/log.ts';
 import type { Authority, Identity, KeyRing } from '../iam/identity.ts';
 import { checkInput } from '../iam/input.ts';
 import type { KeyUses } from '../iam/key-uses.ts';
 import { denialText } from '../iam/policy/denial.ts';
+import { type RequestContext, requestContext } from '../iam/request-facts.ts';
 import { Refused } from '../refused.ts';
 import { parseRequestClaim, type RequestClaim } from '../sigv4/request.ts';
+import { checkCredentials } from '../sts/credential-limits.ts';
 import { authenticate } from './authenticate.ts';
 import { faultOf, internalFault } from './errors.ts';
-import type { HttpAnswer, Need, Protocol, Service } from './operation.ts';
+import type { HttpAnswer, HttpRequest, Need, Output, Protocol, Service, UnsignedOperation } from './operation.ts';
 import { queryProtocol } from './protocols/query.ts';
 import { REST_JSON } from './protocols/rest-json.ts';
 import { readRequest } from './read.ts';
+import { askUnsigned, UNSIGNED_PROTOCOL } from './unsigned.ts';
 
 export interface DispatchDeps {
   keys: KeyRing;
@@ -19,6 +23,8 @@ export interface DispatchDeps {
   keyUses: KeyUses;
   /** By the name that a credential scope has for them. */
   services: Readonly<Record<'iam' | 'sts' | 'dsql', Service>>;
+  /** The only operation that is called without a signature. */
+  assumeRoleWithWebIdentity: UnsignedOperation;
   region: string;
   log: Log;
   now(): Date;
@@ -41,6 +47,9 @@ interface Call {
   caller?: string;
 }
 
+/** Where AWS has IAM's control plane. */
+const IAM_REGION = 'us-east-1';
+
 export type Dispatch = (incoming: IncomingMessage) => Promise<Dispatched>;
 
 /** One call from its bytes to its answer. Rejects only when the client has gone away. */
@@ -51,11 +60,26 @@ export function createDispatch(deps: DispatchDeps): Dispatch {
     const call: Call = { requestId, source: incoming.socket.remoteAddress, method: incoming.method };
     let protocol = protocolOf(incoming.url ?? '');
     const done = (status: number) => ({ ...call, status, ms: deps.now().getTime() - started });
+    const answered = (name: string, output: Output): Dispatched => {
+      const answer = protocol.answer(name, output, requestId);
+      deps.log.info(done(answer.status), 'api call');
+      return { ...answer, requestId };
+    };
 
     try {
       const request = await readRequest(incoming);
       const claim = parseRequestClaim(request);
-      if (!claim) throw new Refused('missing-authentication', { detail: 'the request is not signed' });
+      if (!claim) {
+        const asked = askUnsigned(request, deps.assumeRoleWithWebIdentity);
+        if (!asked) throw new Refused('missing-authentication', { detail: 'the request is not signed' });
+        protocol = UNSIGNED_PROTOCOL;
+        call.service = 'sts';
+        call.operation = asked.name;
+        const input = checkInput(deps.assumeRoleWithWebIdentity.input, asked.input);
+        const context = contextOf(deps, incoming, request, deps.region);
+        const output = await deps.assumeRoleWithWebIdentity.runUnsigned(input, context);
+        return answered(asked.name, output);
+      }
       call.accessKeyId = claim.accessKeyId.slice(0, 128);
       const service = serviceOf(deps, claim);
       if (service) protocol = service.protocol;
@@ -68,13 +92,12 @@ export function createDispatch(deps: DispatchDeps): Dispatch {
 
       const asked = service.ask(request);
       call.operation = asked.name;
+      checkCredentials(caller, claim.service, asked.name);
       const input = checkInput(asked.operation.input, asked.input);
-      authorise(deps.authority, caller, asked.operation.needs(input, caller));
-      const output = await asked.operation.run(input, caller);
-
-      const answer = protocol.answer(asked.name, output, requestId);
-      deps.log.info(done(answer.status), 'api call');
-      return { ...answer, requestId };
+      // IAM is global and lives in one region, whichever the request was signed for.
+      const context = contextOf(deps, incoming, request, claim.service === 'iam' ? IAM_REGION : claim.region);
+      authorise(deps.authority, caller, asked.operation.needs(input, caller), context);
+      return answered(asked.name, await asked.operation.run(input, caller, context));
     } catch (error) {
       const fault = faultOf(error, protocol.kind);
       if (fault) {
@@ -103,10 +126,24 @@ function wrongScope(deps: DispatchDeps, { service, region }: RequestClaim): Refu
   return new Refused('scope-mismatch', { say, detail: `the credential scope names ${service} in ${region}` });
 }
 
+/** What is known of every request: TLS, if there is any, ends in this process. */
+function contextOf(deps: DispatchDeps, { socket }: IncomingMessage, request: HttpRequest, region: string) {
+  const header = (wanted: string) => request.headers.find(([name]) => name.toLowerCase() === wanted)?.[1];
+  return requestContext({
+    sourceAddress: socket.remoteAddress,
+    encrypted: socket instanceof TLSSocket,
+    now: deps.now(),
+    region,
+    userAgent: header('user-agent'),
+    referer: header('referer'),
+  });
+}
+
 /** Throws Refused `action-denied` unless all is allowed. */
-function authorise(authority: Authority, caller: Identity, needs: readonly Need[]): void {
+function authorise(authority: Authority, caller: Identity, needs: readonly Need[], context: RequestContext): void {
   for (const need of needs) {
-    const decision = authority.decide(caller, { ...need, context: {} });
+    const { action, resource } = need;
+    const decision = authority.decide(caller, { action, resource, context: { ...context, ...need.context } });
     if (decision.allowed) continue;
     throw new Refused('action-denied', {
       say: denialText(caller.arn, need, decision),

@@ -73,10 +73,26 @@ export const ERRORS: Readonly<Record<AccessKind | ApiKind, Row>> = {
   'action-denied': denied,
   'foreign-account': denied,
   'unknown-operation': invalid('InvalidAction', 'Could not find the operation.', 'unknownOperation'),
+  // A status that no SDK retries, and a code that is not the one for names that do not exist.
+  'unsupported-operation': invalid('UnsupportedOperation', 'The operation is not supported.', 'unknownOperation'),
   'unsupported-parameter-value': invalid('ValidationError', 'A parameter is not supported.', 'other'),
   validation: invalid('ValidationError', 'The parameters are not valid.', 'fieldValidationFailed'),
   'invalid-input': invalid('InvalidInput', 'The parameters are not valid.', 'fieldValidationFailed'),
   'malformed-policy': invalid('MalformedPolicyDocument', 'The policy is malformed.', 'fieldValidationFailed'),
+  'packed-policy-too-large': invalid('PackedPolicyTooLarge', 'The packed policy is too large.', 'other'),
+  'identity-token-invalid': invalid('InvalidIdentityToken', 'The web identity token is invalid.', 'other'),
+  // STS's model calls it so, and gives the expired session token another code and status.
+  'identity-token-expired': invalid('ExpiredTokenException', 'The web identity token is expired.', 'other'),
+  'identity-claim-rejected': {
+    query: ['IDPRejectedClaim', 403],
+    rest: ['AccessDeniedException', 403],
+    text: 'The identity provider reported that authentication failed.',
+  },
+  'identity-provider-unreachable': invalid(
+    'IDPCommunicationError',
+    'The identity provider cannot be reached.',
+    'other',
+  ),
   'request-too-large': {
     query: ['RequestEntityTooLarge', 413],
     rest: ['RequestEntityTooLargeException', 413],

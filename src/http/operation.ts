@@ -1,10 +1,13 @@
 import type { Identity } from '../iam/identity.ts';
 import type { InputOf, Members, RawInput } from '../iam/input.ts';
+import type { RequestContext } from '../iam/request-facts.ts';
 
 /** What a caller must be allowed: an action on an ARN, or on `*` where AWS defines no resource. */
 export interface Need {
   action: string;
   resource: string;
+  /** Condition keys of this action, lower case -> values, such as `iam:policyarn`; they go over those of the request. */
+  context?: Readonly<Record<string, readonly string[]>>;
 }
 
 /** Nothing for operations without an output in the service model. */
@@ -18,7 +21,17 @@ export interface Operation<Input = unknown> {
   /** All must be allowed before `run`; none: every valid key may, or the operation decides for itself. */
   needs(input: Input, caller: Identity): readonly Need[];
   /** Dates become the protocol's timestamps, arrays its lists; undefined members are left out. */
-  run(input: Input, caller: Identity): Promise<Output>;
+  /** `context` is what the front knows of the request, for operations that decide for themselves. */
+  run(input: Input, caller: Identity, context: RequestContext): Promise<Output>;
+}
+
+/**
+ * What may be called without a signature: it has no caller and decides for itself. Another type than an operation, so
+ * that none can be taken for the other.
+ */
+export interface UnsignedOperation<Input = unknown> {
+  input: Members;
+  runUnsigned(input: Input, context: RequestContext): Promise<Output>;
 }
 
 export type Operations = Readonly<Record<string, Operation>>;
@@ -27,9 +40,16 @@ export type Operations = Readonly<Record<string, Operation>>;
 export function operation<const M extends Members>(
   input: M,
   needs: (input: InputOf<M>, caller: Identity) => readonly Need[],
-  run: (input: InputOf<M>, caller: Identity) => Promise<Output>,
+  run: (input: InputOf<M>, caller: Identity, context: RequestContext) => Promise<Output>,
 ): Operation {
   return { input, needs, run } as Operation<InputOf<M>> as Operation;
+}
+
+export function unsignedOperation<const M extends Members>(
+  input: M,
+  runUnsigned: (input: InputOf<M>, context: RequestContext) => Promise<Output>,
+): UnsignedOperation {
+  return { input, runUnsigned } as UnsignedOperation<InputOf<M>> as UnsignedOperation;
 }
 
 /** An HTTP request, read whole. */

@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net';
 import type { Log } from '../audit/log.ts';
 import type { Dispatch } from './dispatch.ts';
 
-/** The HTTP listener for all services. It is plain HTTP: every request proves itself by its signature. */
+/** The HTTP listener for all services. It is plain HTTP: every request proves itself by its signature, or by an ID token. */
 export interface ApiServer {
   /** Resolves to the port that is bound: the one asked for, or any free one for 0. Rejects when it is taken. */
   listen(address: { host: string; port: number }): Promise<{ port: number }>;

@@ -1,17 +1,17 @@
 import { Refused } from '../refused.ts';
 import type { AccessKeyRecord } from '../state/records.ts';
 import type { Sealer } from '../state/sealer.ts';
-import type { Draft, Store } from '../state/store.ts';
+import type { Draft } from '../state/store.ts';
 import { nameKey } from './arn.ts';
-import { checkQuota, findUser, type Iam, noSuchEntity } from './iam.ts';
+import { find, USER } from './entities.ts';
+import { type Iam, noSuchEntity, type Reader } from './iam.ts';
 import type { Identity } from './identity.ts';
 import { type Random, secretAccessKey, uniqueId } from './ids.ts';
 import { type InputOf, required } from './input.ts';
 import { page } from './page.ts';
+import { checkQuota } from './quotas.ts';
 import { accessKeyId, existingUserName, paging, status } from './shapes.ts';
 import { ownUserName } from './users.ts';
-
-const MAX_KEYS = 2;
 
 export const CREATE_ACCESS_KEY = { UserName: existingUserName } as const;
 export const LIST_ACCESS_KEYS = { UserName: existingUserName, ...paging } as const;
@@ -46,7 +46,7 @@ export function createAccessKey(iam: Iam, input: InputOf<typeof CREATE_ACCESS_KE
   const now = iam.now();
   return iam.store.change((draft) => {
     const owner = ownerOf(draft, input.UserName, caller);
-    checkQuota('AccessKeysPerUser', keysOf(draft, owner.key).length + 1, MAX_KEYS);
+    checkQuota('AccessKeysPerUser', keysOf(draft, owner.key).length + 1);
     const { record, secret } = newAccessKey(iam.sealer, iam.random, owner.key, now);
     draft.put('accessKeys', record.id, record);
     return { AccessKey: { ...describe(record, owner.name), SecretAccessKey: secret } };
@@ -102,13 +102,13 @@ interface Owner {
 }
 
 /** Where no name is given, the caller's own keys are meant. */
-function ownerOf(reader: Pick<Store, 'get'>, name: string | undefined, caller: Identity): Owner {
+function ownerOf(reader: Reader, name: string | undefined, caller: Identity): Owner {
   if (name === undefined && caller.kind === 'root') return { key: null, name: undefined };
-  const user = findUser(reader, name ?? ownUserName(caller));
+  const user = find(USER, reader, name ?? ownUserName(caller));
   return { key: nameKey(user.name), name: user.name };
 }
 
-function keysOf(reader: Pick<Store, 'all'>, owner: string | null): Readonly<AccessKeyRecord>[] {
+function keysOf(reader: Reader, owner: string | null): Readonly<AccessKeyRecord>[] {
   return reader.all('accessKeys').filter((key) => key.user === owner);
 }
 

@@ -47,7 +47,19 @@ export async function bootstrapAccount(
     };
     draft.put('account', 'this', made);
     draft.put('accessKeys', key.id, key);
-    draft.put('clusters', clusterId, { id: clusterId, createdAt, deletionProtection: true, tags: {}, policy: null });
+    draft.put('clusters', clusterId, {
+      id: clusterId,
+      region,
+      createdAt,
+      status: 'ACTIVE',
+      deletionProtection: true,
+      tags: {},
+      policy: null,
+      kmsKey: null,
+      multiRegion: null,
+      database: clusterId,
+      madeBy: null,
+    });
     return made;
   });
   if (found.account !== account) throw new AccountMismatch('--account', found.account, account);

@@ -6,15 +6,21 @@ export interface Identity {
   /** A session of GetSessionToken stays what asked for it, root or user, with a `session`. */
   kind: 'root' | 'user' | 'role-session' | 'federated-user';
   account: string;
-  /** As `GetCallerIdentity` prints it: `arn:aws:iam::A:root`, `arn:aws:iam::A:user/p/N`, `arn:aws:sts::A:assumed-role/N/S`. */
+  /**
+   * As `GetCallerIdentity` prints it: `arn:aws:iam::A:root`, `arn:aws:iam::A:user/p/N`,
+   * `arn:aws:sts::A:assumed-role/N/S`, `arn:aws:sts::A:federated-user/N`.
+   */
   arn: string;
-  /** What a mapping is compared with: the ARN of the IAM user or role, path included, never the session's. */
+  /**
+   * What a mapping is compared with: the ARN of the IAM user or role, path included, never the session's. A federated
+   * user is a principal of its own.
+   */
   principalArn: string;
-  /** `A`, `AIDA…` or `AROA…:session`. */
+  /** `A`, `AIDA…`, `AROA…:session` or `A:name`. */
   userId: string;
   accessKeyId: string;
   /** Only with temporary credentials. */
-  session?: SessionFacts | undefined;
+  session: SessionFacts | undefined;
 }
 
 /** What temporary credentials carry. */
@@ -23,10 +29,11 @@ export interface SessionFacts {
   expiresAt: Date;
   /** Inline session policies, as they were passed; undefined where no session policy of any kind was. */
   policies: readonly string[] | undefined;
-  /** ARNs of managed session policies. */
+  /** ARNs of managed session policies. They are looked up when it is decided: one that is gone allows nothing. */
   policyArns: readonly string[];
   /** Session tags; they stand before the principal's own tags of the same key, in any case. */
   tags: readonly Tag[];
+  /** Keys of the tags that the sessions of this session get too. */
   transitiveTagKeys: readonly string[];
   sourceIdentity: string | undefined;
   /** ARN of the identity provider that vouched for the session. */

@@ -6,9 +6,9 @@ const ALPHABET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567';
 
 /**
  * Unique ids as IAM makes them (IAM User Guide, "Unique identifiers"): AKIA and ASIA are long-term and temporary access
- * keys of 20 characters, AIDA users and AROA roles of 21.
+ * keys of 20 characters; AIDA users, AGPA groups, AROA roles and ANPA managed policies have 21.
  */
-export function uniqueId(prefix: 'AKIA' | 'ASIA' | 'AIDA' | 'AROA', random: Random): string {
+export function uniqueId(prefix: 'AKIA' | 'ASIA' | 'AIDA' | 'AGPA' | 'AROA' | 'ANPA', random: Random): string {
   const length = prefix === 'AKIA' || prefix === 'ASIA' ? 16 : 17;
   let id = prefix as string;
   for (const byte of random(length)) id += ALPHABET[byte & 31];

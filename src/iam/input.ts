@@ -19,6 +19,10 @@ export interface IntegerShape {
   max: number;
 }
 
+export interface BooleanShape {
+  type: 'boolean';
+}
+
 export interface ListShape {
   type: 'list';
   of: Shape;
@@ -35,22 +39,26 @@ export interface UnsupportedShape {
   type: 'unsupported';
 }
 
-export type Shape = (StringShape | IntegerShape | ListShape | StructureShape | UnsupportedShape) & { required?: true };
+export type Shape = (StringShape | IntegerShape | BooleanShape | ListShape | StructureShape | UnsupportedShape) & {
+  required?: true;
+};
 export type Members = Readonly<Record<string, Shape>>;
 
 /** A parameter as a protocol read it: the right JSON type, but no constraint checked. */
-export type RawValue = string | number | readonly RawValue[] | { readonly [name: string]: RawValue };
+export type RawValue = string | number | boolean | readonly RawValue[] | { readonly [name: string]: RawValue };
 export type RawInput = Readonly<Record<string, RawValue>>;
 
 type ValueOf<S> = S extends { type: 'string' }
   ? string
   : S extends { type: 'integer' }
     ? number
-    : S extends { type: 'list'; of: infer Item }
-      ? readonly ValueOf<Item>[]
-      : S extends { type: 'structure'; members: infer M }
-        ? InputOf<M>
-        : never;
+    : S extends { type: 'boolean' }
+      ? boolean
+      : S extends { type: 'list'; of: infer Item }
+        ? readonly ValueOf<Item>[]
+        : S extends { type: 'structure'; members: infer M }
+          ? InputOf<M>
+          : never;
 
 export type InputOf<M> = {
   readonly [Name in keyof M as M[Name] extends { required: true } ? Name : never]: ValueOf<M[Name]>;
@@ -94,7 +102,7 @@ function checkMembers(members: Members, input: RawInput, prefix: string, failure
 
 function checkValue(shape: Shape, value: RawValue, path: string, failures: string[]): void {
   const fail = (constraint: string, shown: RawValue = '') => {
-    failures.push(failure(typeof shown === 'object' ? '' : shown, path, constraint));
+    failures.push(failure(typeof shown === 'object' ? '' : String(shown), path, constraint));
   };
   switch (shape.type) {
     case 'unsupported': {
@@ -109,6 +117,9 @@ function checkValue(shape: Shape, value: RawValue, path: string, failures: strin
       if (typeof value !== 'number') fail('Member must be an integer');
       else if (value < shape.min) fail(`Member must have value greater than or equal to ${shape.min}`, value);
       else if (value > shape.max) fail(`Member must have value less than or equal to ${shape.max}`, value);
+      break;
+    case 'boolean':
+      if (typeof value !== 'boolean') fail('Member must be a boolean');
       break;
     case 'list':
       if (!Array.isArray(value)) fail('Member must be a list');
@@ -151,8 +162,8 @@ function matchesWhole(pattern: RegExp, value: string): boolean {
   return whole.test(value);
 }
 
-function failure(value: string | number | null, path: string, constraint: string): string {
-  const shown = typeof value === 'string' && value.length > MAX_ECHO ? `${value.slice(0, MAX_ECHO)}…` : value;
+function failure(value: string | null, path: string, constraint: string): string {
+  const shown = value !== null && value.length > MAX_ECHO ? `${value.slice(0, MAX_ECHO)}…` : value;
   const told = shown === null ? 'Value null' : `Value '${shown}'`;
   return `${told} at '${path}' failed to satisfy constraint: ${constraint}`;
 }

@@ -3,12 +3,12 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import { createMemoryStore } from '../state/memory-store.ts';
 import { createSealer } from '../state/sealing.ts';
 import type { Store } from '../state/store.ts';
-import { createSessionMaker, type SessionCredentials, type SessionMaker } from '../sts/session-token.ts';
+import { createSessionMaker, PLAIN_GRANT, type SessionCredentials, type SessionMaker } from '../sts/session-token.ts';
 import { newAccessKey } from './access-keys.ts';
 import { createAuthority } from './authority.ts';
 import { AccountMismatch, bootstrapAccount, rootCredentials } from './bootstrap.ts';
 import type { Identity, KeyRing } from './identity.ts';
-import { createKeyRing } from './keys.ts';
+import { createKeyRing, type SessionSubject } from './keys.ts';
 
 const ACCOUNT = '123456789012';
 const NOW = new Date('2026-03-01T12:00:00Z');
@@ -54,8 +54,18 @@ beforeEach(async () => {
       policies: { p: policy('Allow', 'dsql:DbConnectAdmin') },
     });
   });
-  session = sessions.issue(store.get('roles', 'worker')!, 'job', 900, NOW);
+  session = begin(JOB);
 });
+
+const JOB: SessionSubject = { kind: 'role', id: 'AROAWORKER', name: 'Worker', sessionName: 'job' };
+const ANN = { kind: 'user', id: 'AIDAANN', name: 'Ann' } as const;
+
+function begin(subject: SessionSubject, maker = sessions): SessionCredentials {
+  return maker.issue(subject, PLAIN_GRANT, 900, NOW);
+}
+
+const openAs = ({ AccessKeyId, SessionToken }: SessionCredentials) => identityOf(AccessKeyId, SessionToken);
+const verdictOn = ({ AccessKeyId, SessionToken }: SessionCredentials) => refusalOf(AccessKeyId, SessionToken);
 
 function identityOf(id: string, token?: string, now = NOW): Identity {
   const { verdict } = keys.find(id, token, now);
@@ -80,6 +90,7 @@ describe('the key ring', () => {
       principalArn: arn,
       userId: ACCOUNT,
       accessKeyId,
+      session: undefined,
     });
   });
 
@@ -103,6 +114,62 @@ describe('the key ring', () => {
     });
   });
 
+  it('knows the sessions of a user and of the root user as the user and the root user', () => {
+    const [user, root] = [begin(ANN), begin({ kind: 'root' })];
+    expect(keys.find(user.AccessKeyId, user.SessionToken, NOW).secret).toBe(user.SecretAccessKey);
+    expect(openAs(user)).toEqual({
+      ...identityOf(userKey.id),
+      accessKeyId: user.AccessKeyId,
+      session: { ...PLAIN_GRANT, issuedAt: NOW, expiresAt: user.Expiration, issuer: undefined },
+    });
+    expect(openAs(root)).toMatchObject({ kind: 'root', arn: `arn:aws:iam::${ACCOUNT}:root`, userId: ACCOUNT });
+  });
+
+  it('knows a federated user, and who vouched for it', () => {
+    const arn = `arn:aws:sts::${ACCOUNT}:federated-user/Bob`;
+    expect(openAs(begin({ kind: 'federated-user', name: 'Bob', issuer: ANN }))).toMatchObject({
+      kind: 'federated-user',
+      arn,
+      principalArn: arn,
+      userId: `${ACCOUNT}:Bob`,
+      session: { issuer: `arn:aws:iam::${ACCOUNT}:user/p/Ann` },
+    });
+    const byRoot = openAs(begin({ kind: 'federated-user', name: 'Bob', issuer: { kind: 'root' } }));
+    expect(byRoot.session?.issuer).toBe(`arn:aws:iam::${ACCOUNT}:root`);
+  });
+
+  it('tells what a session was given', () => {
+    const grant = {
+      policies: [policy('Allow', 'dsql:*')],
+      policyArns: ['arn:aws:iam::aws:policy/AdministratorAccess'],
+      tags: [{ Key: 'Team', Value: 'a' }],
+      transitiveTagKeys: ['Team'],
+      sourceIdentity: 'Ann',
+      federatedProvider: `arn:aws:iam::${ACCOUNT}:oidc-provider/token.example.com`,
+      claims: { 'token.example.com:sub': ['me'] },
+    };
+    const made = sessions.issue(JOB, grant, 900, NOW);
+    const facts = { ...grant, issuedAt: NOW, expiresAt: made.Expiration, issuer: undefined };
+    expect(openAs(made).session).toEqual(facts);
+  });
+
+  it('lets the sessions of a user end with the user, not with its key or its name', async () => {
+    const made = [begin(ANN), begin({ kind: 'federated-user', name: 'Bob', issuer: ANN })];
+    const ann = store.get('users', 'ann')!;
+    await store.change((draft) => draft.delete('accessKeys', userKey.id));
+    expect(made.map(verdictOn)).toEqual(['valid', 'valid']);
+    await store.change((draft) => {
+      draft.delete('users', 'ann');
+      draft.put('users', 'anna', { ...ann, name: 'Anna' });
+      draft.put('users', 'ann', { ...ann, id: 'AIDAOTHER' });
+    });
+    expect(made.map((session) => openAs(session).session?.issuer ?? openAs(session).arn)).toEqual(
+      Array(2).fill(`arn:aws:iam::${ACCOUNT}:user/p/Anna`),
+    );
+    await store.change((draft) => draft.delete('users', 'anna'));
+    expect(made.map(verdictOn)).toEqual(['session-token-invalid', 'session-token-invalid']);
+  });
+
   it('has a steady secret for unknown keys that is no secret of anybody', () => {
     const first = keys.find('AKIAUNKNOWN', undefined, NOW);
     expect(first.verdict).toMatchObject({ valid: false, kind: 'unknown-key' });
@@ -121,14 +188,14 @@ describe('the key ring', () => {
   });
 
   it('refuses keys and tokens that do not belong together', () => {
-    const other = sessions.issue(store.get('roles', 'worker')!, 'job', 900, NOW);
+    const other = begin(JOB);
     expect(refusalOf(session.AccessKeyId)).toBe('session-token-invalid');
     expect(refusalOf(session.AccessKeyId, other.SessionToken)).toBe('session-token-invalid');
     expect(refusalOf(userKey.id, session.SessionToken)).toBe('session-token-invalid');
     expect(refusalOf(session.AccessKeyId, 'x'.repeat(10_000))).toBe('session-token-invalid');
     expect(refusalOf(`ASIA${'A'.repeat(10_000)}`, session.SessionToken)).toBe('session-token-invalid');
     const foreign = createSessionMaker({ sealer: createSealer(randomBytes(32)), random: randomBytes });
-    const forged = foreign.issue(store.get('roles', 'worker')!, 'job', 900, NOW);
+    const forged = begin(JOB, foreign);
     expect(refusalOf(forged.AccessKeyId, forged.SessionToken)).toBe('session-token-invalid');
   });
 

@@ -1,18 +1,29 @@
 import { createHmac } from 'node:crypto';
-import type { AccessKeyRecord } from '../state/records.ts';
+import type { AccessKeyRecord, UserRecord } from '../state/records.ts';
 import type { Sealer } from '../state/sealer.ts';
 import type { Store } from '../state/store.ts';
 import { secretContext } from './access-keys.ts';
-import { nameKey, roleArn, rootArn, sessionArn, userArn } from './arn.ts';
-import type { Identity, KeyLookup, KeyRing } from './identity.ts';
+import { federatedUserArn, nameKey, roleArn, rootArn, sessionArn, userArn } from './arn.ts';
+import type { Identity, KeyLookup, KeyRing, SessionFacts } from './identity.ts';
+
+/** A user by unique id, and by the name it had: names change, and may be given to somebody else. */
+export interface UserReference {
+  /** AIDA… */
+  id: string;
+  name: string;
+}
+
+/** Whose session it is. It ends with the role or user, not with the key that asked for it. */
+export type SessionSubject =
+  | { kind: 'role'; id: string; name: string; sessionName: string }
+  | ({ kind: 'user' } & UserReference)
+  | { kind: 'root' }
+  | { kind: 'federated-user'; name: string; issuer: ({ kind: 'user' } & UserReference) | { kind: 'root' } };
 
 /** A session that a sealed token tells of, and the secret of its key. */
 export interface Session {
-  roleName: string;
-  /** AROA… */
-  roleId: string;
-  sessionName: string;
-  expiresAt: Date;
+  subject: SessionSubject;
+  facts: Omit<SessionFacts, 'issuer'>;
   secret: string;
 }
 
@@ -20,6 +31,8 @@ export interface Sessions {
   /** Undefined unless this server made the token, for this key. Expired sessions are opened too. */
   open(accessKeyId: string, token: string): Session | undefined;
 }
+
+type Principal = Omit<Identity, 'accessKeyId' | 'session'>;
 
 /** Opened secrets are kept for this many keys. */
 const MAX_OPENED = 20_000;
@@ -70,43 +83,81 @@ export function createKeyRing({
   };
 
   const ownerOf = (record: Readonly<AccessKeyRecord>): Identity | undefined => {
-    const of = account();
-    if (record.user === null) {
-      const arn = rootArn(of);
-      return { kind: 'root', account: of, arn, principalArn: arn, userId: of, accessKeyId: record.id };
-    }
+    if (record.user === null) return { ...root(), accessKeyId: record.id, session: undefined };
     const user = store.get('users', record.user);
-    if (!user) return undefined;
+    return user && { ...userIdentity(user), accessKeyId: record.id, session: undefined };
+  };
+
+  const root = (): Principal => {
+    const of = account();
+    const arn = rootArn(of);
+    return { kind: 'root', account: of, arn, principalArn: arn, userId: of };
+  };
+
+  const userIdentity = (user: Readonly<UserRecord>): Principal => {
+    const of = account();
     const arn = userArn(of, user);
-    return { kind: 'user', account: of, arn, principalArn: arn, userId: user.id, accessKeyId: record.id };
+    return { kind: 'user', account: of, arn, principalArn: arn, userId: user.id };
+  };
+
+  const userOf = ({ id, name }: UserReference): Readonly<UserRecord> | undefined => {
+    const named = store.get('users', nameKey(name));
+    return named?.id === id ? named : store.all('users').find((user) => user.id === id);
+  };
+
+  /** Undefined where what the session is of does not exist any more. */
+  const holderOf = (subject: SessionSubject): (Principal & { issuer?: string }) | undefined => {
+    const of = account();
+    switch (subject.kind) {
+      case 'root':
+        return root();
+      case 'user': {
+        const user = userOf(subject);
+        return user && userIdentity(user);
+      }
+      case 'role': {
+        const role = store.get('roles', nameKey(subject.name));
+        if (role?.id !== subject.id) return undefined;
+        return {
+          kind: 'role-session',
+          account: of,
+          arn: sessionArn(of, role.name, subject.sessionName),
+          principalArn: roleArn(of, role),
+          userId: `${role.id}:${subject.sessionName}`,
+        };
+      }
+      case 'federated-user': {
+        const user = subject.issuer.kind === 'user' ? userOf(subject.issuer) : undefined;
+        if (subject.issuer.kind === 'user' && !user) return undefined;
+        const arn = federatedUserArn(of, subject.name);
+        const issuer = user ? userArn(of, user) : rootArn(of);
+        return {
+          kind: 'federated-user',
+          account: of,
+          arn,
+          principalArn: arn,
+          userId: `${of}:${subject.name}`,
+          issuer,
+        };
+      }
+    }
   };
 
   const temporary = (id: string, token: string, decoySecret: string, now: Date): KeyLookup => {
     const session = sessions.open(id, token);
     if (!session) return invalid(decoySecret, 'session-token-invalid', `the session token is none of key ${id}`);
-    const { secret } = session;
+    const { secret, facts, subject } = session;
     // Asked so that a date which is no date is refused.
-    if (!(now.getTime() < session.expiresAt.getTime())) {
-      return invalid(secret, 'session-token-expired', `the session ended at ${session.expiresAt.toISOString()}`);
+    if (!(now.getTime() < facts.expiresAt.getTime())) {
+      return invalid(secret, 'session-token-expired', `the session ended at ${facts.expiresAt.toISOString()}`);
     }
-    const role = store.get('roles', nameKey(session.roleName));
-    if (role?.id !== session.roleId) {
-      return invalid(
-        secret,
-        'session-token-invalid',
-        `role ${session.roleName} of the session does not exist any more`,
-      );
-    }
-    const of = account();
-    const identity: Identity = {
-      kind: 'role-session',
-      account: of,
-      arn: sessionArn(of, role.name, session.sessionName),
-      principalArn: roleArn(of, role),
-      userId: `${role.id}:${session.sessionName}`,
-      accessKeyId: id,
+    const holder = holderOf(subject);
+    if (!holder) return invalid(secret, 'session-token-invalid', `${goneText(subject)} does not exist any more`);
+    const { issuer, ...principal } = holder;
+    return {
+      secret,
+      verdict: { valid: true, identity: { ...principal, accessKeyId: id, session: { ...facts, issuer } } },
     };
-    return { secret, verdict: { valid: true, identity } };
   };
 
   return {
@@ -122,6 +173,17 @@ export function createKeyRing({
       return invalid(decoySecret, 'session-token-invalid', 'a session token came with a key that is not temporary');
     },
   };
+}
+
+function goneText(subject: SessionSubject): string {
+  switch (subject.kind) {
+    case 'root':
+      return 'the account of the session';
+    case 'federated-user':
+      return `the user who made the session of federated user ${subject.name}`;
+    default:
+      return `${subject.kind} ${subject.name} of the session`;
+  }
 }
 
 function invalid(

@@ -1,13 +1,17 @@
-import { Refused } from '../refused.ts';
 import type { RoleRecord } from '../state/records.ts';
 import type { Draft } from '../state/store.ts';
 import { nameKey, roleArn } from './arn.ts';
-import { checkQuota, findRole, type Iam } from './iam.ts';
+import { refuseWithPolicies } from './attachments.ts';
+import { boundaryMember, checkedBoundary } from './boundaries.ts';
+import { changeEntity, find, ROLE } from './entities.ts';
+import { entityExists, type Iam } from './iam.ts';
 import { uniqueId } from './ids.ts';
-import { type InputOf, required, UNSUPPORTED } from './input.ts';
+import { type InputOf, required } from './input.ts';
 import { page } from './page.ts';
 import { parseTrustPolicy, policySize } from './policy/parse.ts';
+import { checkQuota } from './quotas.ts';
 import {
+  arn,
   description,
   maxSessionDuration,
   paging,
@@ -15,16 +19,11 @@ import {
   pathPrefix,
   policyDocument,
   roleName,
-  tagKeyList,
   tagList,
 } from './shapes.ts';
-import { tagSortKey, withoutTags, withTags } from './tags.ts';
+import { tagsMember, withTags } from './tags.ts';
 import { resolveTrustPrincipals } from './trust-principals.ts';
-import { deleteConflict } from './users.ts';
 
-/** IAM's default quotas. */
-const MAX_ROLES = 1000;
-const MAX_TRUST_POLICY = 2048;
 const DEFAULT_SESSION_DURATION = 3600;
 
 export const CREATE_ROLE = {
@@ -34,7 +33,7 @@ export const CREATE_ROLE = {
   Description: description,
   MaxSessionDuration: maxSessionDuration,
   Tags: tagList,
-  PermissionsBoundary: UNSUPPORTED,
+  PermissionsBoundary: arn,
 } as const;
 export const GET_ROLE = { RoleName: required(roleName) } as const;
 export const LIST_ROLES = { PathPrefix: pathPrefix, ...paging } as const;
@@ -43,23 +42,23 @@ export const UPDATE_ROLE = {
   Description: description,
   MaxSessionDuration: maxSessionDuration,
 } as const;
+export const UPDATE_ROLE_DESCRIPTION = { RoleName: required(roleName), Description: required(description) } as const;
 export const UPDATE_ASSUME_ROLE_POLICY = {
   RoleName: required(roleName),
   PolicyDocument: required(policyDocument),
 } as const;
 export const DELETE_ROLE = { RoleName: required(roleName) } as const;
-export const TAG_ROLE = { RoleName: required(roleName), Tags: required(tagList) } as const;
-export const UNTAG_ROLE = { RoleName: required(roleName), TagKeys: required(tagKeyList) } as const;
-export const LIST_ROLE_TAGS = { RoleName: required(roleName), ...paging } as const;
 
-/** Throws Refused `entity-exists`, `malformed-policy`, `limit-exceeded` or `invalid-input`. */
+/**
+ * Throws Refused `entity-exists`, `malformed-policy`, `limit-exceeded`, `invalid-input`, or `no-such-entity` for the
+ * boundary.
+ */
 export function createRole(iam: Iam, input: InputOf<typeof CREATE_ROLE>) {
   return iam.store.change((draft) => {
     if (draft.get('roles', nameKey(input.RoleName))) {
-      const say = `Role with name ${input.RoleName} already exists.`;
-      throw new Refused('entity-exists', { say, detail: say });
+      throw entityExists(`Role with name ${input.RoleName} already exists.`);
     }
-    checkQuota('RolesPerAccount', draft.all('roles').length + 1, MAX_ROLES);
+    checkQuota('RolesPerAccount', draft.all('roles').length + 1);
     const role: RoleRecord = {
       name: input.RoleName,
       id: uniqueId('AROA', iam.random),
@@ -71,79 +70,60 @@ export function createRole(iam: Iam, input: InputOf<typeof CREATE_ROLE>) {
       tags: withTags([], input.Tags ?? [], 'TagsPerRole'),
       policies: {},
       attached: [],
-      boundary: null,
+      boundary: checkedBoundary(draft, input.PermissionsBoundary),
     };
     draft.put('roles', nameKey(role.name), role);
-    return { Role: describeWithTags(iam, role) };
+    return { Role: describeWhole(iam, role) };
   });
 }
 
 export async function getRole(iam: Iam, input: InputOf<typeof GET_ROLE>) {
-  return { Role: { ...describeWithTags(iam, findRole(iam.store, input.RoleName)), RoleLastUsed: {} } };
+  return { Role: { ...describeWhole(iam, find(ROLE, iam.store, input.RoleName)), RoleLastUsed: {} } };
 }
 
 export async function listRoles(iam: Iam, input: InputOf<typeof LIST_ROLES>) {
   const prefix = input.PathPrefix ?? '/';
   const roles = iam.store.all('roles').filter((role) => role.path.startsWith(prefix));
   const { items, ...rest } = page(roles, (role) => nameKey(role.name), input);
-  return { Roles: items.map((role) => describe(iam, role)), ...rest };
+  return { Roles: items.map((role) => describeRole(iam, role)), ...rest };
 }
 
 /** Unlike its sisters it has an output, an empty one. */
 export async function updateRole(iam: Iam, input: InputOf<typeof UPDATE_ROLE>) {
-  await changeRole(iam, input.RoleName, (role) => ({
+  await changeEntity(iam, ROLE, input.RoleName, (role) => ({
     description: input.Description ?? role.description,
     maxSessionDuration: input.MaxSessionDuration ?? role.maxSessionDuration,
   }));
   return {};
 }
 
+export async function updateRoleDescription(iam: Iam, input: InputOf<typeof UPDATE_ROLE_DESCRIPTION>) {
+  await changeEntity(iam, ROLE, input.RoleName, () => ({ description: input.Description }));
+  return getRole(iam, input);
+}
+
 /** Throws Refused `malformed-policy`, `limit-exceeded` or `no-such-entity`. */
 export async function updateAssumeRolePolicy(iam: Iam, input: InputOf<typeof UPDATE_ASSUME_ROLE_POLICY>) {
-  await changeRole(iam, input.RoleName, (_, draft) => trust(iam, draft, input.PolicyDocument));
+  await changeEntity(iam, ROLE, input.RoleName, (_, draft) => trust(iam, draft, input.PolicyDocument));
 }
 
 /** Throws Refused `no-such-entity`, or `delete-conflict` while the role has policies. */
 export async function deleteRole(iam: Iam, input: InputOf<typeof DELETE_ROLE>) {
   await iam.store.change((draft) => {
-    const role = findRole(draft, input.RoleName);
-    if (Object.keys(role.policies).length > 0)
-      throw deleteConflict('Cannot delete entity, must delete policies first.');
+    const role = find(ROLE, draft, input.RoleName);
+    refuseWithPolicies(role);
     draft.delete('roles', nameKey(role.name));
   });
 }
 
-export async function tagRole(iam: Iam, input: InputOf<typeof TAG_ROLE>) {
-  await changeRole(iam, input.RoleName, (role) => ({ tags: withTags(role.tags, input.Tags, 'TagsPerRole') }));
-}
-
-export async function untagRole(iam: Iam, input: InputOf<typeof UNTAG_ROLE>) {
-  await changeRole(iam, input.RoleName, (role) => ({ tags: withoutTags(role.tags, input.TagKeys) }));
-}
-
-export async function listRoleTags(iam: Iam, input: InputOf<typeof LIST_ROLE_TAGS>) {
-  const { items, ...rest } = page(findRole(iam.store, input.RoleName).tags, tagSortKey, input);
-  return { Tags: items, ...rest };
-}
-
 function trust(iam: Iam, draft: Draft, document: string): Pick<RoleRecord, 'trustPolicy' | 'trustPrincipals'> {
   const policy = parseTrustPolicy(document);
-  checkQuota('ACLSizePerRole', policySize(document), MAX_TRUST_POLICY);
+  checkQuota('ACLSizePerRole', policySize(document));
   return { trustPolicy: document, trustPrincipals: resolveTrustPrincipals(draft, iam.account, policy) };
 }
 
-function changeRole(
-  iam: Iam,
-  name: string,
-  change: (role: Readonly<RoleRecord>, draft: Draft) => Partial<RoleRecord>,
-): Promise<void> {
-  return iam.store.change((draft) => {
-    const role = findRole(draft, name);
-    draft.put('roles', nameKey(role.name), { ...role, ...change(role, draft) });
-  });
-}
-
-function describe(iam: Iam, role: Readonly<RoleRecord>) {
+/** What lists have of a role. */
+export function describeRole(iam: Iam, role: Readonly<RoleRecord>) {
   return {
     Path: role.path,
     RoleName: role.name,
@@ -156,7 +136,6 @@ function describe(iam: Iam, role: Readonly<RoleRecord>) {
   };
 }
 
-function describeWithTags(iam: Iam, role: Readonly<RoleRecord>) {
-  const described = describe(iam, role);
-  return role.tags.length === 0 ? described : { ...described, Tags: role.tags };
+function describeWhole(iam: Iam, role: Readonly<RoleRecord>) {
+  return { ...describeRole(iam, role), ...boundaryMember(role), ...tagsMember(role) };
 }

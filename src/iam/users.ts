@@ -2,22 +2,23 @@ import { Refused } from '../refused.ts';
 import type { UserRecord } from '../state/records.ts';
 import type { Draft } from '../state/store.ts';
 import { nameKey, rootArn, userArn } from './arn.ts';
-import { checkQuota, findUser, type Iam } from './iam.ts';
+import { refuseWithPolicies } from './attachments.ts';
+import { boundaryMember, checkedBoundary } from './boundaries.ts';
+import { find, USER } from './entities.ts';
+import { deleteConflict, entityExists, type Iam } from './iam.ts';
 import type { Identity } from './identity.ts';
 import { uniqueId } from './ids.ts';
-import { type InputOf, required, UNSUPPORTED } from './input.ts';
+import { type InputOf, required } from './input.ts';
 import { page } from './page.ts';
-import { existingUserName, paging, path, pathPrefix, tagKeyList, tagList, userName } from './shapes.ts';
-import { tagSortKey, withoutTags, withTags } from './tags.ts';
-
-/** IAM's default quota. */
-const MAX_USERS = 5000;
+import { checkQuota } from './quotas.ts';
+import { arn, existingUserName, paging, path, pathPrefix, tagList, userName } from './shapes.ts';
+import { tagsMember, withTags } from './tags.ts';
 
 export const CREATE_USER = {
   UserName: required(userName),
   Path: path,
   Tags: tagList,
-  PermissionsBoundary: UNSUPPORTED,
+  PermissionsBoundary: arn,
 } as const;
 export const GET_USER = { UserName: existingUserName } as const;
 export const LIST_USERS = { PathPrefix: pathPrefix, ...paging } as const;
@@ -27,15 +28,12 @@ export const UPDATE_USER = {
   NewUserName: userName,
 } as const;
 export const DELETE_USER = { UserName: required(existingUserName) } as const;
-export const TAG_USER = { UserName: required(existingUserName), Tags: required(tagList) } as const;
-export const UNTAG_USER = { UserName: required(existingUserName), TagKeys: required(tagKeyList) } as const;
-export const LIST_USER_TAGS = { UserName: required(existingUserName), ...paging } as const;
 
-/** Throws Refused `entity-exists`, `limit-exceeded` or `invalid-input`. */
+/** Throws Refused `entity-exists`, `limit-exceeded`, `invalid-input`, or `no-such-entity` for the boundary. */
 export function createUser(iam: Iam, input: InputOf<typeof CREATE_USER>) {
   return iam.store.change((draft) => {
     refuseTaken(draft, input.UserName);
-    checkQuota('UsersPerAccount', draft.all('users').length + 1, MAX_USERS);
+    checkQuota('UsersPerAccount', draft.all('users').length + 1);
     const user: UserRecord = {
       name: input.UserName,
       id: uniqueId('AIDA', iam.random),
@@ -44,11 +42,11 @@ export function createUser(iam: Iam, input: InputOf<typeof CREATE_USER>) {
       tags: withTags([], input.Tags ?? [], 'TagsPerUser'),
       policies: {},
       attached: [],
-      boundary: null,
+      boundary: checkedBoundary(draft, input.PermissionsBoundary),
       groups: [],
     };
     draft.put('users', nameKey(user.name), user);
-    return { User: describeUserWithTags(iam, user) };
+    return { User: describeWhole(iam, user) };
   });
 }
 
@@ -59,7 +57,7 @@ export async function getUser(iam: Iam, input: InputOf<typeof GET_USER>, caller:
     return { User: { UserId: iam.account, Arn: rootArn(iam.account), CreateDate: new Date(createdAt) } };
   }
   const name = input.UserName ?? ownUserName(caller);
-  return { User: describeUserWithTags(iam, findUser(iam.store, name)) };
+  return { User: describeWhole(iam, find(USER, iam.store, name)) };
 }
 
 export async function listUsers(iam: Iam, input: InputOf<typeof LIST_USERS>) {
@@ -75,7 +73,7 @@ export async function listUsers(iam: Iam, input: InputOf<typeof LIST_USERS>) {
  */
 export async function updateUser(iam: Iam, input: InputOf<typeof UPDATE_USER>) {
   await iam.store.change((draft) => {
-    const user = findUser(draft, input.UserName);
+    const user = find(USER, draft, input.UserName);
     const from = nameKey(user.name);
     const name = input.NewUserName ?? user.name;
     const to = nameKey(name);
@@ -90,31 +88,18 @@ export async function updateUser(iam: Iam, input: InputOf<typeof UPDATE_USER>) {
   });
 }
 
-/** Throws Refused `no-such-entity`, or `delete-conflict` while the user has policies or keys. */
+/** Throws Refused `no-such-entity`, or `delete-conflict` while the user has policies, keys or groups. */
 export async function deleteUser(iam: Iam, input: InputOf<typeof DELETE_USER>) {
   await iam.store.change((draft) => {
-    const user = findUser(draft, input.UserName);
+    const user = find(USER, draft, input.UserName);
     const key = nameKey(user.name);
-    if (Object.keys(user.policies).length > 0)
-      throw deleteConflict('Cannot delete entity, must delete policies first.');
+    if (user.groups.length > 0) throw deleteConflict('Cannot delete entity, must remove users from group first.');
+    refuseWithPolicies(user);
     if (draft.all('accessKeys').some((accessKey) => accessKey.user === key)) {
       throw deleteConflict('Cannot delete entity, must delete access keys first.');
     }
     draft.delete('users', key);
   });
-}
-
-export function tagUser(iam: Iam, input: InputOf<typeof TAG_USER>) {
-  return changeTags(iam, input.UserName, (user) => withTags(user.tags, input.Tags, 'TagsPerUser'));
-}
-
-export function untagUser(iam: Iam, input: InputOf<typeof UNTAG_USER>) {
-  return changeTags(iam, input.UserName, (user) => withoutTags(user.tags, input.TagKeys));
-}
-
-export async function listUserTags(iam: Iam, input: InputOf<typeof LIST_USER_TAGS>) {
-  const { items, ...rest } = page(findUser(iam.store, input.UserName).tags, tagSortKey, input);
-  return { Tags: items, ...rest };
 }
 
 /** The name of the calling user, for operations whose UserName may be left out. Throws Refused `validation`. */
@@ -124,24 +109,12 @@ export function ownUserName(caller: Identity): string {
   throw new Refused('validation', { say, detail: `${caller.kind} gave no UserName` });
 }
 
-export function deleteConflict(say: string): Refused<'delete-conflict'> {
-  return new Refused('delete-conflict', { say, detail: say });
-}
-
-async function changeTags(iam: Iam, name: string, tagsOf: (user: Readonly<UserRecord>) => UserRecord['tags']) {
-  await iam.store.change((draft) => {
-    const user = findUser(draft, name);
-    draft.put('users', nameKey(user.name), { ...user, tags: tagsOf(user) });
-  });
-}
-
 function refuseTaken(draft: Draft, name: string): void {
-  if (!draft.get('users', nameKey(name))) return;
-  const say = `User with name ${name} already exists.`;
-  throw new Refused('entity-exists', { say, detail: say });
+  if (draft.get('users', nameKey(name))) throw entityExists(`User with name ${name} already exists.`);
 }
 
-function describeUser(iam: Iam, user: Readonly<UserRecord>) {
+/** What lists have of a user. */
+export function describeUser(iam: Iam, user: Readonly<UserRecord>) {
   return {
     Path: user.path,
     UserName: user.name,
@@ -151,7 +124,6 @@ function describeUser(iam: Iam, user: Readonly<UserRecord>) {
   };
 }
 
-function describeUserWithTags(iam: Iam, user: Readonly<UserRecord>) {
-  const described = describeUser(iam, user);
-  return user.tags.length === 0 ? described : { ...described, Tags: user.tags };
+function describeWhole(iam: Iam, user: Readonly<UserRecord>) {
+  return { ...describeUser(iam, user), ...boundaryMember(user), ...tagsMember(user) };
 }

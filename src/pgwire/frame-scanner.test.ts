@@ -14,7 +14,8 @@ function scan(chunks: readonly Buffer[], answer: (frame: Buffer) => Verdict = ()
   const read: string[] = [];
   const scanner = new FrameScanner(rules, {
     forward: (bytes) => void forwarded.push(bytes),
-    read: (_, frame) => {
+    read: (_, chunk, start, end) => {
+      const frame = chunk.subarray(start, end);
       read.push(frame.toString('latin1', 5));
       return answer(frame);
     },

@@ -20,8 +20,11 @@ export type Verdict = undefined | Buffer | 'hold' | 'stop';
 export interface FrameSink {
   /** Bytes to forward, in order. They may begin or end inside a message that nobody reads. */
   forward(bytes: Buffer): void;
-  /** One whole message of a type with treatment READ, type byte and length word included. */
-  read(type: number, frame: Buffer): Verdict;
+  /**
+   * One whole message of a type with treatment READ: the bytes of `chunk` from `start` to `end`, type byte and length
+   * word included. A view of them costs more than looking at a byte, so whoever needs one makes it.
+   */
+  read(type: number, chunk: Buffer, start: number, end: number): Verdict;
 }
 
 const HEADER = 5;
@@ -128,7 +131,7 @@ export class FrameScanner {
         this.#needed = 1 + length;
         break;
       }
-      const verdict = this.#sink.read(type, chunk.subarray(at, next));
+      const verdict = this.#sink.read(type, chunk, at, next);
       if (verdict !== undefined) {
         if (at > run) this.#sink.forward(chunk.subarray(run, at));
         if (verdict === 'stop') {

@@ -5,7 +5,7 @@ import { connectTo, silent, startTestEngine, type TestEngine } from '../engine/e
 import { Refused } from '../refused.ts';
 import { type ControlStore, openStore } from './control-store.ts';
 import { MIGRATIONS, migrate } from './migrations.ts';
-import type { ClusterRecord } from './records.ts';
+import { clusterRecord } from './testing-records.ts';
 
 let engine: TestEngine;
 const open: ControlStore[] = [];
@@ -28,13 +28,7 @@ async function openAt(socketPath: string | (() => string)): Promise<ControlStore
   return store;
 }
 const openControl = () => openAt(() => engine.socketPath);
-const cluster = (id: string, tags: Record<string, string> = {}): ClusterRecord => ({
-  id,
-  createdAt: '2026-11-01T00:00:00.000Z',
-  deletionProtection: false,
-  tags,
-  policy: null,
-});
+const cluster = (id: string, tags: Record<string, string> = {}) => clusterRecord(id, { tags });
 const until = (check: () => void) => vi.waitFor(check, { timeout: 20_000, interval: 10 });
 
 describe('several stores on one database', () => {

@@ -1,5 +1,6 @@
 import { chmod, link, mkdir, readFile, rm, stat, unlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { ownIdentity, runningProcess } from '../machine/process-identity.ts';
 
 /** The data directory belongs to one running server at a time. */
 export interface DataFolder {
@@ -36,7 +37,7 @@ export async function openDataFolder(path: string): Promise<DataFolder> {
 }
 
 async function takeLock(lock: string, folder: string): Promise<void> {
-  const mine = `${process.pid} ${await startTime(process.pid)}\n`;
+  const mine = `${await ownIdentity()}\n`;
   // Written first and linked then, so that nobody reads a lock that says nothing yet.
   const draft = `${lock}.${process.pid}`;
   await writeFile(draft, mine, { mode: 0o600 });
@@ -49,8 +50,8 @@ async function takeLock(lock: string, folder: string): Promise<void> {
         if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
       }
       const holder = await readFile(lock, 'utf8').catch(() => '');
-      const [pid, started] = holder.trim().split(' ');
-      if (holder !== mine && (await isRunning(Number(pid), started))) {
+      const pid = holder === mine ? undefined : await runningProcess(holder);
+      if (pid !== undefined) {
         throw new DataFolderError(`${folder} is in use: a server runs on it (process ${pid})`);
       }
       await unlink(lock).catch(() => undefined);
@@ -58,30 +59,5 @@ async function takeLock(lock: string, folder: string): Promise<void> {
     throw new DataFolderError(`${folder} is in use: another server starts on it`);
   } finally {
     await unlink(draft).catch(() => undefined);
-  }
-}
-
-/** A process id may have been given to another process since: its start time tells them apart where the system says it. */
-async function isRunning(pid: number, started: string | undefined): Promise<boolean> {
-  if (!Number.isInteger(pid) || pid <= 0) return false;
-  try {
-    process.kill(pid, 0);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ESRCH') return false;
-  }
-  const now = await startTime(pid);
-  return now === '-' || started === '-' || now === started;
-}
-
-/** In clock ticks since the system started (proc(5), field 22), with the system's own start; `-` where nobody says. */
-async function startTime(pid: number): Promise<string> {
-  try {
-    const [facts, boot] = await Promise.all([
-      readFile(`/proc/${pid}/stat`, 'utf8'),
-      readFile('/proc/sys/kernel/random/boot_id', 'utf8'),
-    ]);
-    return `${facts.slice(facts.lastIndexOf(')') + 2).split(' ')[19]}@${boot.trim()}`;
-  } catch {
-    return '-';
   }
 }

@@ -26,7 +26,8 @@ export const MIGRATIONS: readonly string[] = [
 
   update postern.users    set body = '{"attached": [], "boundary": null, "groups": []}' || body;
   update postern.roles    set body = '{"attached": [], "boundary": null}' || body;
-  update postern.clusters set body = '{"policy": null}' || body;
+  update postern.clusters set body = jsonb_build_object('policy', null, 'status', 'ACTIVE', 'kmsKey', null, 'multiRegion', null,
+    'database', key, 'madeBy', null, 'region', (select body -> 'region' from postern.account)) || body;
   `,
 ];
 

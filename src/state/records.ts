@@ -106,14 +106,30 @@ export interface RoleRecord {
   boundary: string | null;
 }
 
+/**
+ * What a cluster is on its way to, or is. Whether an ACTIVE one sleeps (IDLE) is no matter of its record. A deleted cluster
+ * has none any more.
+ */
+export type ClusterStatus = 'CREATING' | 'ACTIVE' | 'PENDING_SETUP' | 'PENDING_DELETE' | 'DELETING';
+
 /** key: the cluster id, 26 of [a-z0-9]. */
 export interface ClusterRecord {
   id: string;
+  region: string;
   createdAt: string;
+  status: ClusterStatus;
   deletionProtection: boolean;
   tags: Record<string, string>;
   /** The cluster's resource policy; null for none. */
   policy: { document: string; version: string } | null;
+  /** As it was asked for; null for the key that AWS owns. */
+  kmsKey: string | null;
+  /** Of a multi-Region cluster; `clusters` are the ARNs of its peers. */
+  multiRegion: { witnessRegion: string | null; clusters: string[] } | null;
+  /** Names the PostgreSQL that holds its data: its own id, or that of the peer which was there first. */
+  database: string;
+  /** The client token that made it, and a digest of what was asked with it; null where none was given. */
+  madeBy: { clientToken: string; digest: string } | null;
 }
 
 export interface Records {

@@ -8,9 +8,9 @@ const KEY_BYTES = 32;
 const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
 const VERSION = 'v1.';
-/** Secrets are keys, tokens and small claims; nothing longer is ever sealed. In UTF-8 bytes. */
-const MAX_TEXT_BYTES = 64 * 1024;
-const MAX_SEALED_LENGTH = VERSION.length + Math.ceil(((MAX_TEXT_BYTES + NONCE_BYTES + TAG_BYTES) * 4) / 3);
+/** Secrets are keys, tokens and small claims; nothing longer is ever sealed. */
+const MAX_CONTENT_BYTES = 64 * 1024;
+const MAX_SEALED_LENGTH = VERSION.length + Math.ceil(((MAX_CONTENT_BYTES + NONCE_BYTES + TAG_BYTES) * 4) / 3);
 const VARIABLE = 'POSTERN_SEAL_KEY';
 
 /**
@@ -31,33 +31,36 @@ export function createSealer(master: Buffer): Sealer {
   const derive = (purpose: string) => Buffer.from(hkdfSync('sha256', master, '', `postern ${purpose}`, KEY_BYTES));
   // The master key itself encrypts nothing, so that no derived key can ever equal the one that seals.
   const key = derive('seal v1');
+  const openBytes = (sealed: string, context: string): Buffer | undefined => {
+    if (sealed.length > MAX_SEALED_LENGTH || !sealed.startsWith(VERSION)) return undefined;
+    const encoded = sealed.slice(VERSION.length);
+    const bytes = Buffer.from(encoded, 'base64url');
+    // The decoder skips what is not base64url; one sealed text must have one spelling.
+    if (bytes.length < NONCE_BYTES + TAG_BYTES || bytes.toString('base64url') !== encoded) return undefined;
+    const decipher = createDecipheriv('aes-256-gcm', key, bytes.subarray(0, NONCE_BYTES), {
+      authTagLength: TAG_BYTES,
+    });
+    decipher.setAAD(Buffer.from(context));
+    decipher.setAuthTag(bytes.subarray(-TAG_BYTES));
+    try {
+      const content = decipher.update(bytes.subarray(NONCE_BYTES, -TAG_BYTES));
+      return Buffer.concat([content, decipher.final()]);
+    } catch {
+      return undefined;
+    }
+  };
   return {
-    seal(text, context) {
-      if (Buffer.byteLength(text) > MAX_TEXT_BYTES) throw new RangeError('the text is too long to seal');
+    seal(content, context) {
+      const bytes = typeof content === 'string' ? Buffer.from(content) : content;
+      if (bytes.length > MAX_CONTENT_BYTES) throw new RangeError('the content is too long to seal');
       const nonce = randomBytes(NONCE_BYTES);
       const cipher = createCipheriv('aes-256-gcm', key, nonce, { authTagLength: TAG_BYTES });
       cipher.setAAD(Buffer.from(context));
-      const sealed = Buffer.concat([nonce, cipher.update(text, 'utf8'), cipher.final(), cipher.getAuthTag()]);
+      const sealed = Buffer.concat([nonce, cipher.update(bytes), cipher.final(), cipher.getAuthTag()]);
       return VERSION + sealed.toString('base64url');
     },
-    open(sealed, context) {
-      if (sealed.length > MAX_SEALED_LENGTH || !sealed.startsWith(VERSION)) return undefined;
-      const encoded = sealed.slice(VERSION.length);
-      const bytes = Buffer.from(encoded, 'base64url');
-      // The decoder skips what is not base64url; one sealed text must have one spelling.
-      if (bytes.length < NONCE_BYTES + TAG_BYTES || bytes.toString('base64url') !== encoded) return undefined;
-      const decipher = createDecipheriv('aes-256-gcm', key, bytes.subarray(0, NONCE_BYTES), {
-        authTagLength: TAG_BYTES,
-      });
-      decipher.setAAD(Buffer.from(context));
-      decipher.setAuthTag(bytes.subarray(-TAG_BYTES));
-      try {
-        const text = decipher.update(bytes.subarray(NONCE_BYTES, -TAG_BYTES));
-        return Buffer.concat([text, decipher.final()]).toString('utf8');
-      } catch {
-        return undefined;
-      }
-    },
+    open: (sealed, context) => openBytes(sealed, context)?.toString('utf8'),
+    openBytes,
     derive: (purpose) => derive(`derive ${purpose}`),
   };
 }

@@ -5,6 +5,7 @@ import { openStore } from './control-store.ts';
 import { createMemoryStore } from './memory-store.ts';
 import { type ClusterRecord, TABLES, type TableName } from './records.ts';
 import type { Store } from './store.ts';
+import { clusterRecord } from './testing-records.ts';
 
 let engine: TestEngine;
 beforeAll(async () => {
@@ -14,13 +15,7 @@ afterAll(() => engine.stop());
 
 const connection = () => ({ socketPath: engine.socketPath, user: 'postern', database: 'postgres' });
 const openControl = () => openStore({ connection: connection(), log: silent });
-const cluster = (id: string, tags: Record<string, string> = {}): ClusterRecord => ({
-  id,
-  createdAt: '2026-11-01T00:00:00.000Z',
-  deletionProtection: false,
-  tags,
-  policy: null,
-});
+const cluster = (id: string, tags: Record<string, string> = {}) => clusterRecord(id, { tags });
 
 describe.each<{ name: string; make: () => Promise<Store & { close?: () => Promise<void> }> }>([
   { name: 'memory store', make: async () => createMemoryStore() },

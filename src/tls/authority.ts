@@ -5,7 +5,7 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { writeAtomically } from '../state/atomic-file.ts';
+import { writeAtomically } from '../machine/atomic-file.ts';
 import { type CertificateAndKey, type CertificateNames, issueAuthority, issueServer } from './issue.ts';
 
 export interface Certificates {

@@ -14,7 +14,7 @@ describe('the command line', () => {
     const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
     expect(await postern(['--version'])).toEqual({ status: 0, stdout: `postern ${version}\n`, stderr: '' });
     for (const args of [['help'], ['--help']]) expect((await postern(args)).stdout).toContain('postern start');
-    for (const command of ['start', 'exec', 'env', 'token']) {
+    for (const command of ['start', 'exec', 'env', 'token', 'why']) {
       expect((await postern(['help', command])).stdout).toBe((await postern([command, '--help'])).stdout);
     }
   });
@@ -26,6 +26,10 @@ describe('the command line', () => {
     [['start', '--frobnicate'], '--frobnicate: unknown option'],
     [['exec'], 'exec: -- and a COMMAND are missing (postern exec [OPTION…] -- COMMAND [ARG…])'],
     [['env', '--format', 'xml'], '--format: "xml" is none of shell, dotenv, json'],
+    [['why', '--user', 'x'], '--principal: is missing (the ARN of an IAM user or role)'],
+    [['why', '--principal', 'x'], '--user: is missing (a database role, such as admin)'],
+    [['why', 'a', 'b'], 'b: unexpected argument'],
+    [['why', '--cluster', 'x'], '--cluster: only with --user and --principal'],
     [['token'], '--user: is missing (a database role, such as admin)'],
     [
       ['token', '--user', 'x', '--hostname', hostname, '--expires-in', '604801'],

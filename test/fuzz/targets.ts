@@ -196,7 +196,7 @@ function scan(chunks: readonly Buffer[]): { forwarded: string; read: string[]; m
   const read: string[] = [];
   const scanner = new FrameScanner(RULES, {
     forward: (part) => void forwarded.push(Buffer.from(part)),
-    read: (type, frame) => void read.push(`${type} ${frame.toString('hex')}`),
+    read: (type, chunk, start, end) => void read.push(`${type} ${chunk.toString('hex', start, end)}`),
   });
   const whole = allowing(Malformed, () => {
     for (const chunk of chunks) scanner.push(chunk);

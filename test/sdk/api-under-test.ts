@@ -8,10 +8,12 @@ import { createApiServer } from '../../src/http/server.ts';
 import { createServices } from '../../src/http/services.ts';
 import { createAuthority } from '../../src/iam/authority.ts';
 import { bootstrapAccount, rootCredentials } from '../../src/iam/bootstrap.ts';
+import type { AccessRequest, Authority } from '../../src/iam/identity.ts';
 import { createKeyUses } from '../../src/iam/key-uses.ts';
 import { createKeyRing } from '../../src/iam/keys.ts';
 import { createMemoryStore } from '../../src/state/memory-store.ts';
 import { createSealer } from '../../src/state/sealing.ts';
+import { createOidcKeys } from '../../src/sts/oidc-keys.ts';
 import { createSessionMaker } from '../../src/sts/session-token.ts';
 
 export const ACCOUNT = '123456789012';
@@ -26,7 +28,7 @@ export interface Credentials {
 }
 
 /** The whole HTTP front on a free port, over a store that is gone with it. */
-export async function startApi() {
+export async function startApi({ oidcTimeout = 5000 }: { oidcTimeout?: number } = {}) {
   const store = createMemoryStore();
   const sealer = createSealer(randomBytes(32));
   // Clients sign by the machine's clock, so ours is that clock and how far a test has moved it.
@@ -53,16 +55,33 @@ export async function startApi() {
   } as unknown as Log;
 
   const sessions = createSessionMaker({ sealer, random });
-  const authority = createAuthority({ store, account: ACCOUNT });
+  const policies = createAuthority({ store, account: ACCOUNT });
+  const asked: (AccessRequest & { by: string })[] = [];
+  const authority: Authority = {
+    decide(identity, request) {
+      asked.push({ by: identity.arn, ...request });
+      return policies.decide(identity, request);
+    },
+    decideTrust(federated, request) {
+      asked.push({ by: federated.provider, ...request });
+      return policies.decideTrust(federated, request);
+    },
+  };
   const keys = createKeyRing({ store, sealer, sessions });
   const keyUses = createKeyUses();
   const iam = { store, sealer, account: ACCOUNT, now, random, keyUses };
-  const services = createServices({ iam, authority, sessions, region: REGION });
+  const services = createServices({
+    iam,
+    authority,
+    sessions,
+    oidcKeys: createOidcKeys({ now, timeout: oidcTimeout }),
+    region: REGION,
+  });
   const dispatch = createDispatch({
     keys,
     authority,
     keyUses,
-    services,
+    ...services,
     region: REGION,
     log,
     now,
@@ -81,6 +100,8 @@ export async function startApi() {
     store,
     clock,
     lines,
+    /** What the policies were asked, oldest first. */
+    asked,
     iam: (credentials: Credentials = root) => new IAMClient(config(credentials)),
     sts: (credentials: Credentials = root) => new STSClient(config(credentials)),
     dsql: (credentials: Credentials = root) => new DSQLClient(config(credentials)),

@@ -121,7 +121,7 @@ tell(
     conflict=refused(iam.delete_user, UserName="boto"),
     malformed=refused(iam.put_user_policy, UserName="boto", PolicyName="x", PolicyDocument="{}"),
     invalid=refused(iam.create_role, RoleName="a b", AssumeRolePolicyDocument=trust),
-    action=refused(iam.list_groups),
+    unsupported=refused(iam.create_instance_profile, InstanceProfileName="x"),
     cluster=refused(dsql.get_cluster, identifier="z" * 26),
     operation=refused(dsql.delete_cluster, identifier=CLUSTER),
     secret=refused(client("sts", **{**own, "aws_secret_access_key": "x"}).get_caller_identity),

@@ -80,7 +80,7 @@ describe.skipIf(!present)('boto3', () => {
         conflict: ['DeleteConflict', 409],
         malformed: ['MalformedPolicyDocument', 400],
         invalid: ['ValidationError', 400],
-        action: ['InvalidAction', 400],
+        unsupported: ['UnsupportedOperation', 400],
         cluster: ['ResourceNotFoundException', 404],
         operation: ['ValidationException', 400],
         secret: ['SignatureDoesNotMatch', 403],

@@ -1,6 +1,7 @@
 import { CreateClusterCommand, GetClusterCommand, ListClustersCommand } from '@aws-sdk/client-dsql';
 import * as iam from '@aws-sdk/client-iam';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { clusterRecord } from '../../src/state/testing-records.ts';
 import {
   ACCOUNT,
   type ApiUnderTest,
@@ -39,13 +40,7 @@ describe('DSQL over HTTP', () => {
     const ids = ['b', 'c', 'd'].map((letter) => letter.repeat(26));
     await api.store.change((draft) => {
       for (const id of ids) {
-        draft.put('clusters', id, {
-          id,
-          createdAt: '2026-01-01T00:00:00Z',
-          deletionProtection: false,
-          tags: {},
-          policy: null,
-        });
+        draft.put('clusters', id, clusterRecord(id));
       }
     });
     const first = await api.dsql().send(new ListClustersCommand({ maxResults: 3 }));

@@ -91,3 +91,50 @@ describe('inline policies', () => {
     });
   });
 });
+
+describe('context keys', () => {
+  const about = (key: string, Resource = '*') =>
+    JSON.stringify({
+      Version: '2012-10-17',
+      Statement: { Effect: 'Allow', Action: 's3:*', Resource, Condition: { StringEquals: { [key]: 'x' } } },
+    });
+  const ofPrincipal = async (PolicySourceArn: string, PolicyInputList?: string[]) => {
+    const command = new iam.GetContextKeysForPrincipalPolicyCommand({ PolicySourceArn, PolicyInputList });
+    return (await root.send(command)).ContextKeyNames!.toSorted();
+  };
+  const arn = (rest: string) => `arn:aws:iam::${ACCOUNT}:${rest}`;
+
+  it('of policies are each told once', async () => {
+    const PolicyInputList = [
+      about('aws:SourceIp', `arn:aws:s3:::\${aws:username}`),
+      about('AWS:sourceip'),
+      allow('s3:*'),
+    ];
+    const command = new iam.GetContextKeysForCustomPolicyCommand({ PolicyInputList });
+    expect((await root.send(command)).ContextKeyNames!.toSorted()).toEqual(['aws:SourceIp', 'aws:username']);
+  });
+
+  it('of a user are those of its policies and groups', async () => {
+    const inline = (key: string) => ({ PolicyName: 'p', PolicyDocument: about(key) });
+    await root.send(new iam.CreateUserCommand({ UserName: 'asked', Path: '/x/' }));
+    await root.send(new iam.PutUserPolicyCommand({ UserName: 'asked', ...inline('aws:userid') }));
+    await root.send(new iam.CreateGroupCommand({ GroupName: 'asked' }));
+    await root.send(new iam.PutGroupPolicyCommand({ GroupName: 'asked', ...inline('aws:UserAgent') }));
+    await root.send(new iam.AddUserToGroupCommand({ GroupName: 'asked', UserName: 'asked' }));
+    const PolicyArn = arn('policy/asked');
+    await root.send(new iam.CreatePolicyCommand({ PolicyName: 'asked', PolicyDocument: about('aws:EpochTime') }));
+    const version = { PolicyArn, PolicyDocument: about('aws:CurrentTime'), SetAsDefault: true };
+    await root.send(new iam.CreatePolicyVersionCommand(version));
+    await root.send(new iam.AttachGroupPolicyCommand({ GroupName: 'asked', PolicyArn }));
+    expect(await ofPrincipal(arn('user/x/asked'))).toEqual(['aws:CurrentTime', 'aws:UserAgent', 'aws:userid']);
+    const given = [about('aws:SourceIp')];
+    expect(await ofPrincipal(arn('group/asked'), given)).toEqual(['aws:CurrentTime', 'aws:SourceIp', 'aws:UserAgent']);
+  });
+
+  it('are not told of what is no policy, and of nobody', async () => {
+    const custom = new iam.GetContextKeysForCustomPolicyCommand({ PolicyInputList: ['{}'] });
+    expect(await refusal(root.send(custom))).toMatchObject({ code: 'InvalidInput', status: 400 });
+    expect(await refusal(ofPrincipal(arn('user/asked')))).toMatchObject({ code: 'NoSuchEntity', status: 404 });
+    expect(await refusal(ofPrincipal(arn('policy/asked')))).toMatchObject({ code: 'InvalidInput', status: 400 });
+  });
+});

@@ -40,6 +40,8 @@ describe('roles', () => {
     const { Role } = await root.send(new iam.GetRoleCommand({ RoleName: 'Reader' }));
     expect(Role).toMatchObject({ Description: 'x', MaxSessionDuration: 3600, RoleId: made.Role!.RoleId });
     expect(decodeURIComponent(Role!.AssumeRolePolicyDocument!)).toBe(PolicyDocument);
+    const described = { RoleName: 'Reader', Description: '' };
+    expect((await root.send(new iam.UpdateRoleDescriptionCommand(described))).Role).not.toHaveProperty('Description');
     const { Roles } = await root.send(new iam.ListRolesCommand({ PathPrefix: '/app/' }));
     expect(Roles!.map((role) => role.RoleName)).toEqual(['Reader']);
 

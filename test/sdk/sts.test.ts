@@ -186,11 +186,8 @@ describe('AssumeRole', () => {
   });
 
   it.each([
-    [{ Policy: allow('*') }, 'policy'],
-    [{ PolicyArns: [{ arn: 'arn:aws:iam::aws:policy/ReadOnlyAccess' }] }, 'policyArns'],
-    [{ Tags: [{ Key: 'a', Value: 'b' }] }, 'tags'],
-    [{ SourceIdentity: 'me' }, 'sourceIdentity'],
     [{ SerialNumber: 'GAHT12345678', TokenCode: '123456' }, 'serialNumber'],
+    [{ ProvidedContexts: [{ ProviderArn: 'arn:aws:iam::aws:contextProvider/x' }] }, 'providedContexts'],
   ])('refuses %j, which would be ignored', async (more, parameter) => {
     const command = new AssumeRoleCommand({ RoleArn: roleArn('Short'), RoleSessionName: 'session', ...more });
     expect(await refusal(api.sts(ann).send(command))).toEqual({
@@ -198,11 +195,6 @@ describe('AssumeRole', () => {
       status: 400,
       text: `The parameter ${parameter} is not supported.`,
     });
-  });
-
-  it('takes an ExternalId, which only a condition could ask for', async () => {
-    const input = { RoleArn: roleArn('Short'), RoleSessionName: 'session', ExternalId: 'abc' };
-    expect((await api.sts(ann).send(new AssumeRoleCommand(input))).Credentials).toBeDefined();
   });
 });
 

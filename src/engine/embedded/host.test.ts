@@ -14,9 +14,9 @@ import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { isAlive } from '../../machine/process-identity.ts';
 import type { EngineOptions } from '../port.ts';
 import { createEmbeddedHost } from './host.ts';
-import { isAlive } from './processes.ts';
 import { ask, connectTo, silent, TEST_CACHE } from './test-engine.ts';
 
 const root = process.geteuid!() === 0;

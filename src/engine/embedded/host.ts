@@ -36,11 +36,20 @@ export function createEmbeddedHost(options: EmbeddedOptions): EngineHost {
   const cacheFolder = resolve(options.cacheFolder);
   const runFolder = resolve(options.runFolder);
   let prepared: Promise<{ binaries: Binaries; owner: Owner }> | undefined;
+  let template: Promise<string> | undefined;
 
   async function prepare() {
     const found = await findInstalled();
     const owner = await currentOwner(options.postgresUser);
     return { binaries: await provideBinaries(found, owner, copyPlaces(owner, cacheFolder)), owner };
+  }
+
+  /** One at a time, so that instances which start together do not each make it. It may be cleared away any time later. */
+  function currentTemplate(binaries: Binaries, owner: Owner): Promise<string> {
+    template ??= provideTemplate(binaries, owner, cacheFolder).finally(() => {
+      template = undefined;
+    });
+    return template;
   }
 
   async function start(engine: EngineOptions): Promise<Engine> {
@@ -66,8 +75,8 @@ export function createEmbeddedHost(options: EmbeddedOptions): EngineHost {
       const fresh = await isFresh(folder);
       const owner = fresh ? usual : await ownerOf(folder, usual, () => giveTo(usual, folder));
       if (fresh) {
-        const template = await provideTemplate(binaries, owner, cacheFolder);
-        await makeWhole(folder, (draft) => makeInstance(template, draft));
+        const from = await currentTemplate(binaries, owner);
+        await makeWhole(folder, (draft) => makeInstance(from, draft));
       }
       await claim(folder, owner);
       claimed = true;

@@ -1,10 +1,11 @@
 import { chmod, readFile, realpath, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Log } from '../../audit/log.ts';
+import { isAlive, ownIdentity, runningProcess } from '../../machine/process-identity.ts';
 import { writeWhole } from './folders.ts';
 import type { Owner } from './owner.ts';
 import { pidFile, readPostmasterPid } from './postmaster-pid.ts';
-import { isAlive, isPostgresOf, postgresProcessesOf, signal, startTime, waitUntil } from './processes.ts';
+import { isPostgresOf, postgresProcessesOf, signal, waitUntil } from './processes.ts';
 
 /** How long each way to stop a server may take, in milliseconds, before the next harder one. */
 export const STOPPING: readonly { signal: NodeJS.Signals; limit: number }[] = [
@@ -19,7 +20,7 @@ const launcherFile = (folder: string) => join(folder, 'postern.pid');
 
 /** Notes which process looks after the folder's server. */
 export async function claim(folder: string, owner: Owner): Promise<void> {
-  await writeWhole(launcherFile(folder), `${process.pid} ${await startTime(process.pid)}\n`, owner, false);
+  await writeWhole(launcherFile(folder), `${await ownIdentity()}\n`, owner, false);
 }
 
 export async function unclaim(folder: string): Promise<void> {
@@ -28,10 +29,8 @@ export async function unclaim(folder: string): Promise<void> {
 
 /** Throws an Error when another process that is alive looks after the folder's server. */
 export async function refuseClaimed(folder: string): Promise<void> {
-  const text = await readFile(launcherFile(folder), 'utf8').catch(() => '');
-  const [, pid, time] = /^(\d{1,10}) (.{1,80})\n$/.exec(text) ?? [];
-  if (pid === undefined || Number(pid) === process.pid || !isAlive(Number(pid))) return;
-  if ((await startTime(Number(pid))) === time) throw new Error(`${folder} is in use by process ${pid}`);
+  const pid = await runningProcess(await readFile(launcherFile(folder), 'utf8').catch(() => ''));
+  if (pid !== undefined && pid !== process.pid) throw new Error(`${folder} is in use by process ${pid}`);
 }
 
 /**

@@ -1,20 +1,11 @@
 import { execFile } from 'node:child_process';
-import { readdir, readFile, readlink } from 'node:fs/promises';
+import { readdir, readlink } from 'node:fs/promises';
 import { setTimeout as pause } from 'node:timers/promises';
 import { promisify } from 'node:util';
+import { procStat } from '../../machine/process-identity.ts';
 
 const run = promisify(execFile);
 const procfs = process.platform === 'linux';
-
-/** Is there a process with this id, whoever owns it? */
-export function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
-  }
-}
 
 /** Sends the signal; false when the process has gone. */
 export function signal(pid: number, name: NodeJS.Signals): boolean {
@@ -24,16 +15,6 @@ export function signal(pid: number, name: NodeJS.Signals): boolean {
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ESRCH') return false;
     throw error;
-  }
-}
-
-/** When the process started, as the system tells it: with the pid it names one process, also after pids wrap around. */
-export async function startTime(pid: number): Promise<string | undefined> {
-  try {
-    if (procfs) return (await procStat(pid))?.startTime;
-    return (await run('ps', ['-o', 'lstart=', '-p', String(pid)])).stdout.trim() || undefined;
-  } catch {
-    return undefined;
   }
 }
 
@@ -71,15 +52,4 @@ export async function waitUntil(done: () => boolean | Promise<boolean>, limit: n
     if (performance.now() > end) return false;
     await pause(wait);
   }
-}
-
-async function procStat(pid: number): Promise<{ command: string; state: string; startTime: string } | undefined> {
-  const text = await readFile(`/proc/${pid}/stat`, 'latin1');
-  // proc(5): the command stands in parentheses and may itself have some; field 3 is the state, field 22 the start.
-  const open = text.indexOf('(');
-  const close = text.lastIndexOf(')');
-  const fields = text.slice(close + 2).split(' ');
-  const [state, startTime] = [fields[0], fields[19]];
-  if (open < 0 || close < open || state === undefined || startTime === undefined) return undefined;
-  return { command: text.slice(open + 1, close), state, startTime };
 }

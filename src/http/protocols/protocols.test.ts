@@ -80,6 +80,14 @@ describe('parameters', () => {
     );
   });
 
+  it('may be booleans', () => {
+    const flags = { Flag: { type: 'boolean' } } satisfies Members;
+    const flag = (text: string) => unflatten(new Map([['Flag', text]]), flags);
+    expect([flag('true'), flag('False')]).toEqual([{ Flag: true }, { Flag: false }]);
+    for (const text of ['', '1', 'yes', 'true ']) expect(refusal(() => flag(text))).toMatch(/is not a boolean/);
+    expect(refusal(() => checkInput(flags, { Flag: 'true' }))).toMatch(/must be a boolean/);
+  });
+
   it('never make anything but an input or a refusal', () => {
     const name = fc.array(fc.constantFrom('Tags', 'member', '1', '2', 'Key', 'RoleName', '__proto__', ''), {
       minLength: 1,
@@ -139,11 +147,12 @@ describe('answers in XML', () => {
     const output = {
       When: new Date('2026-01-02T03:04:05.678Z'),
       List: [{ A: 1 }, { A: false }],
+      Counts: new Map([['<a>', 1]]),
       PolicyDocument: '{ "a*"}',
     };
     expect(queryProtocol('urn:x').answer('GetX', output, 'id').body).toBe(
       '<?xml version="1.0" encoding="UTF-8"?>\n<GetXResponse xmlns="urn:x"><GetXResult><When>2026-01-02T03:04:05Z</When>' +
-        '<List><member><A>1</A></member><member><A>false</A></member></List><PolicyDocument>%7B%20%22a%2A%22%7D</PolicyDocument>' +
+        '<List><member><A>1</A></member><member><A>false</A></member></List><Counts><entry><key>&lt;a&gt;</key><value>1</value></entry></Counts><PolicyDocument>%7B%20%22a%2A%22%7D</PolicyDocument>' +
         '</GetXResult><ResponseMetadata><RequestId>id</RequestId></ResponseMetadata></GetXResponse>\n',
     );
     expect(queryProtocol('urn:x').answer('PutX', undefined, 'id').body).toContain(

@@ -1,5 +1,5 @@
 import { Refused } from '../../refused.ts';
-import type { HttpAnswer, Operations, Protocol, Service } from '../operation.ts';
+import type { HttpAnswer, HttpRequest, Operations, Protocol, Service } from '../operation.ts';
 import { readParameters } from './form.ts';
 import { unflatten } from './unflatten.ts';
 import { escapeXml, xmlMembers } from './xml.ts';
@@ -10,23 +10,23 @@ export interface QueryService {
   version: string;
   namespace: string;
   operations: Operations;
+  /** Names of operations that the service has on AWS and not here. */
+  unsupported?: ReadonlySet<string>;
 }
 
 /** IAM gives policies URL-encoded (RFC 3986), also within its XML. */
-const ENCODED = new Set(['PolicyDocument', 'AssumeRolePolicyDocument']);
+const ENCODED = new Set(['PolicyDocument', 'AssumeRolePolicyDocument', 'Document']);
 
-export function createQueryService({ version, namespace, operations }: QueryService): Service {
+export function createQueryService({ version, namespace, operations, unsupported }: QueryService): Service {
   return {
     protocol: queryProtocol(namespace),
     ask(request) {
-      const path = request.target.split('?', 1)[0];
-      if (path !== '/' || (request.method !== 'POST' && request.method !== 'GET')) {
-        throw unknown(`Could not find an operation for ${request.method} on this path.`);
-      }
+      if (!isQuery(request)) throw unknown(`Could not find an operation for ${request.method} on this path.`);
       const parameters = new Map(readParameters(request));
       const name = parameters.get('Action');
       if (name === undefined) throw unknown('The request has no parameter Action.');
       const asked = parameters.get('Version');
+      if (asked === version && unsupported?.has(name)) throw unsupportedOperation(name);
       const operation = Object.hasOwn(operations, name) ? operations[name] : undefined;
       if (!operation || asked !== version) {
         const of = asked === undefined ? 'without a Version' : `for version ${asked.slice(0, 32)}`;
@@ -37,6 +37,16 @@ export function createQueryService({ version, namespace, operations }: QueryServ
       return { name, operation, input: unflatten(parameters, operation.input) };
     },
   };
+}
+
+/** Where Query requests go, and how. */
+export function isQuery({ method, target }: HttpRequest): boolean {
+  return target.split('?', 1)[0] === '/' && (method === 'POST' || method === 'GET');
+}
+
+export function unsupportedOperation(name: string): Refused<'unsupported-operation'> {
+  const say = `The operation ${name} is not supported by this server.`;
+  return new Refused('unsupported-operation', { say, detail: say });
 }
 
 /** Without a namespace for answers to requests that name no service. */

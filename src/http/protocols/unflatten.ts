@@ -60,6 +60,11 @@ function readValue(node: Node, shape: Shape, name: string): RawValue {
       return list(node, shape.of, name);
     case 'string':
       return leaf(node, name);
+    case 'boolean': {
+      const text = leaf(node, name).toLowerCase();
+      if (text !== 'true' && text !== 'false') throw invalid(`The parameter ${name} is not a boolean.`);
+      return text === 'true';
+    }
     case 'integer': {
       const text = leaf(node, name);
       if (!INTEGER.test(text)) throw invalid(`The parameter ${name} is not an integer.`);

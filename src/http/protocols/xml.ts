@@ -17,7 +17,7 @@ const ENTITIES: Readonly<Record<string, string>> = {
 
 /**
  * The members of a structure as elements, by their values: dates are ISO 8601 with seconds, lists have `<member>`
- * elements. `textOf` may change a text by its element's name before it is escaped.
+ * elements, maps `<entry>` elements. `textOf` may change a text by its element's name before it is escaped.
  */
 export function xmlMembers(structure: object, textOf: (name: string, text: string) => string): string {
   let xml = '';
@@ -32,6 +32,10 @@ function xmlValue(name: string, value: unknown, textOf: (name: string, text: str
   if (typeof value === 'number' || typeof value === 'boolean') return String(value);
   if (value instanceof Date) return value.toISOString().replace(/\.\d{3}Z$/, 'Z');
   if (Array.isArray(value)) return value.map((item) => `<member>${xmlValue(name, item, textOf)}</member>`).join('');
+  if (value instanceof Map) {
+    const entries = [...value].map(([key, item]) => xmlMembers({ key, value: item }, textOf));
+    return entries.map((entry) => `<entry>${entry}</entry>`).join('');
+  }
   if (typeof value === 'object' && value !== null) return xmlMembers(value, textOf);
   throw new TypeError(`the output ${name} is no value that XML can carry`);
 }

@@ -1,0 +1,63 @@
+import type { ConnectionFacts } from '../audit/events.ts';
+import type { Decision, Identity } from '../iam/identity.ts';
+import type { Refused } from '../refused.ts';
+import type { TokenClaim } from '../sigv4/token.ts';
+
+/**
+ * A login attempt, as far as it has come: each step notes what it has found out. Kept for the operator who asks why, so
+ * nothing in it is a secret: no password, no signature, no session token.
+ */
+export interface Attempt {
+  readonly connectionId: string;
+  readonly at: Date;
+  readonly sourceAddress: string;
+  encryption?: { protocol: string; serverName: string | undefined };
+  request?: { user: string; database: string };
+  cluster?: { id: string; arn: string };
+  token?: TokenFacts;
+  /** When the token was looked at. */
+  judgedAt?: Date;
+  /** Whose key the token names. Nobody has proved yet to have it. */
+  keyOwner?: string;
+  /** Once the signature is proved. */
+  identity?: Pick<Identity, 'arn' | 'principalArn'>;
+  decision?: Decision;
+  /** Once the role is known to be there and open to the identity. */
+  role?: { oid: number };
+  end?: AttemptEnd;
+}
+
+export type TokenFacts = Pick<TokenClaim, 'host' | 'action' | 'accessKeyId' | 'region' | 'signedAt' | 'expiresIn'> & {
+  hasSessionToken: boolean;
+};
+
+export type AttemptEnd =
+  | { outcome: 'accepted' }
+  | { outcome: 'refused'; why: Refused }
+  | { outcome: 'abandoned'; reason: string }
+  /** A bug of ours; the log has it whole. */
+  | { outcome: 'failed'; reason: string };
+
+/** Longer names of users, databases and hosts are cut: whoever connects chooses them. */
+const MAX_TEXT = 255;
+
+export function cut(text: string): string {
+  return text.length > MAX_TEXT ? `${text.slice(0, MAX_TEXT)}…` : text;
+}
+
+export function tokenFacts(claim: TokenClaim): TokenFacts {
+  const { host, action, accessKeyId, region, signedAt, expiresIn, sessionToken } = claim;
+  return { host, action, accessKeyId, region, signedAt, expiresIn, hasSessionToken: sessionToken !== undefined };
+}
+
+/** What the log says of it. */
+export function factsOf({ connectionId, sourceAddress, cluster, request, token, identity }: Attempt): ConnectionFacts {
+  return {
+    connectionId,
+    sourceAddress,
+    ...(request && { role: request.user }),
+    ...(cluster && { cluster: cluster.id }),
+    ...(token && { accessKeyId: token.accessKeyId }),
+    ...(identity && { principal: identity.arn }),
+  };
+}

@@ -1,0 +1,29 @@
+/** The operations that IAM has (its service model in AWS SDK for JavaScript 3.1169.0) and this server has not. */
+export const UNSUPPORTED_OPERATIONS: ReadonlySet<string> = new Set(
+  `
+  AcceptDelegationRequest AcquireRole AddRoleToInstanceProfile AssociateDelegationRequest ChangePassword
+  CreateAccountAlias CreateDelegationRequest CreateInstanceProfile CreateLoginProfile CreateSAMLProvider
+  CreateServiceLinkedRole CreateServiceSpecificCredential CreateVirtualMFADevice DeactivateMFADevice
+  DeleteAccountAlias DeleteAccountPasswordPolicy DeleteInstanceProfile DeleteLoginProfile DeleteSAMLProvider
+  DeleteServerCertificate DeleteServiceLinkedRole DeleteServiceSpecificCredential DeleteSigningCertificate
+  DeleteSSHPublicKey DeleteVirtualMFADevice DisableOrganizationsRootCredentialsManagement
+  DisableOrganizationsRootSessions DisableOutboundWebIdentityFederation EnableMFADevice
+  EnableOrganizationsRootCredentialsManagement EnableOrganizationsRootSessions EnableOutboundWebIdentityFederation
+  GenerateCredentialReport GenerateOrganizationsAccessReport GenerateServiceLastAccessedDetails
+  GetAccountPasswordPolicy GetAccountProperties
+  GetCredentialReport GetDelegationRequest GetHumanReadableSummary GetInstanceProfile GetLoginProfile GetMFADevice
+  GetOrganizationsAccessReport GetOutboundWebIdentityFederationInfo GetRoleTemplateVersion GetSAMLProvider
+  GetServerCertificate GetServiceLastAccessedDetails GetServiceLastAccessedDetailsWithEntities
+  GetServiceLinkedRoleDeletionStatus GetSSHPublicKey ListDelegationRequests ListInstanceProfiles
+  ListInstanceProfileTags ListMFADeviceTags ListOrganizationsFeatures ListPoliciesGrantingServiceAccess
+  ListSAMLProviders ListSAMLProviderTags ListServerCertificates ListServerCertificateTags ListVirtualMFADevices
+  PutAccountProperties RejectDelegationRequest RemoveRoleFromInstanceProfile ResetServiceSpecificCredential
+  ResyncMFADevice SendDelegationToken SetSecurityTokenServicePreferences SimulateCustomPolicy
+  SimulatePrincipalPolicy TagInstanceProfile TagMFADevice TagSAMLProvider TagServerCertificate UntagInstanceProfile
+  UntagMFADevice UntagSAMLProvider UntagServerCertificate UpdateAccountPasswordPolicy UpdateDelegationRequest
+  UpdateLoginProfile UpdateSAMLProvider UpdateServerCertificate UpdateServiceSpecificCredential
+  UpdateSigningCertificate UpdateSSHPublicKey UploadServerCertificate UploadSigningCertificate UploadSSHPublicKey
+  `
+    .trim()
+    .split(/\s+/),
+);

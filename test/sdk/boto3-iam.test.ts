@@ -1,0 +1,137 @@
+import { execFile, spawnSync } from 'node:child_process';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import * as iam from '@aws-sdk/client-iam';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { UNSUPPORTED_OPERATIONS } from '../../src/http/services/iam-unsupported.ts';
+import { ACCOUNT, type ApiUnderTest, REGION, startApi } from './api-under-test.ts';
+
+const present = spawnSync('python3', ['-c', 'import boto3']).status === 0;
+if (!present) console.info('skipped: boto3 tests need python3 with boto3');
+
+let api: ApiUnderTest;
+beforeAll(async () => {
+  api = await startApi();
+});
+afterAll(() => api.close());
+
+const SUPPORTED = Object.keys(iam)
+  .filter((name) => name.endsWith('Command') && name !== '$Command')
+  .map((name) => name.slice(0, -'Command'.length))
+  .filter((name) => !UNSUPPORTED_OPERATIONS.has(name))
+  .sort();
+
+describe.skipIf(!present)('boto3', () => {
+  it('gets of each IAM operation what the service model has', async () => {
+    const { stdout } = await promisify(execFile)('python3', [join(import.meta.dirname, 'boto3-iam.py')], {
+      env: {
+        PATH: process.env.PATH,
+        AWS_ENDPOINT_URL: api.endpoint,
+        AWS_ACCESS_KEY_ID: api.root.accessKeyId,
+        AWS_SECRET_ACCESS_KEY: api.root.secretAccessKey,
+        AWS_DEFAULT_REGION: REGION,
+        AWS_CONFIG_FILE: '/dev/null',
+        AWS_SHARED_CREDENTIALS_FILE: '/dev/null',
+        POSTERN_ACCOUNT_ID: ACCOUNT,
+      },
+    });
+    const steps = stdout
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as unknown);
+    const own = `arn:aws:iam::${ACCOUNT}:policy/app/Own`;
+    const tags = [
+      { Key: 'n', Value: '1' },
+      { Key: 'team', Value: 'ä: b' },
+    ];
+    const conflict = ['DeleteConflict', 409];
+    const exists = ['EntityAlreadyExists', 409];
+    expect(steps).toEqual([
+      {
+        step: 'policy',
+        arn: own,
+        default: true,
+        same: true,
+        versions: ['v2', 'v1'],
+        tags,
+        description: 'é & <b>',
+        listed: ['Own'],
+        administrator: { Version: '2012-10-17', Statement: [{ Effect: 'Allow', Action: '*', Resource: '*' }] },
+        exists,
+        default_version: conflict,
+        aws: ['AccessDenied', 403],
+      },
+      {
+        step: 'user',
+        bounded: true,
+        unbounded: true,
+        policy: true,
+        inline: ['p'],
+        attached: ['Own', 'AdministratorAccess'],
+        tags,
+        users: ['Ann'],
+        keys: ['Inactive'],
+        used: 'N/A',
+        devices: [],
+        certificates: [],
+        ssh: [],
+        credentials: [],
+        conflict,
+      },
+      {
+        step: 'group',
+        members: ['Ann'],
+        groups: ['Crew'],
+        mine: [`arn:aws:iam::${ACCOUNT}:group/g/Crew`],
+        policy: true,
+        inline: ['p'],
+        attached: [own],
+        conflict,
+        exists,
+      },
+      {
+        step: 'role',
+        description: 'd',
+        trust: true,
+        duration: 7200,
+        bounded: true,
+        roles: ['Role'],
+        policy: true,
+        inline: ['p'],
+        attached: [own],
+        tags,
+        profiles: [],
+        conflict,
+      },
+      { step: 'entities', groups: ['Crew'], roles: ['Role'], users: ['Ann'], conflict },
+      {
+        step: 'provider',
+        arn: `arn:aws:iam::${ACCOUNT}:oidc-provider/token.example.com/x`,
+        url: 'token.example.com/x',
+        clients: ['b'],
+        thumbprints: ['1'.repeat(40)],
+        tags: ['n', 'team'],
+        listed: [`arn:aws:iam::${ACCOUNT}:oidc-provider/token.example.com/x`],
+        exists,
+        invalid: ['ValidationError', 400],
+      },
+      {
+        step: 'context keys',
+        custom: ['aws:PrincipalTag/team', 'aws:username'],
+        principal: ['aws:PrincipalTag/team', 'aws:username'],
+      },
+      {
+        step: 'account',
+        lists: [1, 1, 1, 2],
+        document: true,
+        inline: true,
+        trust: true,
+        paged: ['Role'],
+        summary: [1, 1, 1, 1, 1, 5000],
+        aliases: [],
+      },
+      { step: 'deleted', left: [0, 0, 0] },
+      { step: 'model', called: SUPPORTED, wrong: [] },
+    ]);
+  });
+});
