@@ -90,10 +90,16 @@ await store.change((draft) => {
   for (const id of [CLUSTER, ...OTHERS]) {
     draft.put('clusters', id, {
       id,
+      region: REGION,
       createdAt,
+      status: 'ACTIVE',
       deletionProtection: false,
       tags: { team: 'payments' },
       policy: null,
+      kmsKey: null,
+      multiRegion: null,
+      database: id,
+      madeBy: null,
     });
   }
 });

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { createMemoryStore } from '../state/memory-store.ts';
-import type { GroupRecord, ManagedPolicyRecord, RoleRecord, UserRecord } from '../state/records.ts';
+import type { ClusterRecord, GroupRecord, ManagedPolicyRecord, RoleRecord, UserRecord } from '../state/records.ts';
 import type { Draft } from '../state/store.ts';
 import { createAuthority } from './authority.ts';
 import type { Identity, SessionFacts } from './identity.ts';
@@ -52,6 +52,19 @@ const reader: RoleRecord = {
   attached: [],
   boundary: null,
 };
+const CLUSTER_RECORD: ClusterRecord = {
+  id: ID,
+  region: 'us-east-1',
+  createdAt,
+  status: 'ACTIVE',
+  deletionProtection: false,
+  tags: {},
+  policy: null,
+  kmsKey: null,
+  multiRegion: null,
+  database: ID,
+  madeBy: null,
+};
 const READER = iam('role/team/reader');
 const devs: GroupRecord = { name: 'devs', id: 'AGPADEVS', path: '/', createdAt, policies: {}, attached: [] };
 
@@ -92,7 +105,7 @@ const identities = {
     principalArn: `arn:aws:sts::${ACCOUNT}:federated-user/guest`,
     userId: `${ACCOUNT}:guest`,
   },
-} as const satisfies Record<string, Omit<Identity, 'accessKeyId'>>;
+} as const satisfies Record<string, Omit<Identity, 'accessKeyId' | 'session'>>;
 
 function who(name: keyof typeof identities, facts?: Partial<SessionFacts>): Identity {
   const issuer = name === 'guest' ? { issuer: iam('user/alice') } : {};
@@ -100,7 +113,7 @@ function who(name: keyof typeof identities, facts?: Partial<SessionFacts>): Iden
   return {
     ...identities[name],
     accessKeyId: 'AKIA',
-    ...(temporary && { session: session({ ...issuer, ...facts }) }),
+    session: temporary ? session({ ...issuer, ...facts }) : undefined,
   };
 }
 
@@ -145,7 +158,11 @@ async function authorityOf(world: World) {
     }
     const policy = world.clusterPolicy === undefined ? null : { document: world.clusterPolicy, version: '1' };
     const tags = { Team: 'red' };
-    draft.put('clusters', ID, { id: ID, createdAt, deletionProtection: false, tags, policy });
+    draft.put('clusters', ID, {
+      ...CLUSTER_RECORD,
+      tags,
+      policy,
+    });
     world.more?.(draft);
   });
   return { store, authority: createAuthority({ store, account: ACCOUNT }) };

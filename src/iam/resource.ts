@@ -13,9 +13,9 @@ export type Resource =
 export function resourceOf(store: Pick<Store, 'get'>, account: string, arn: string): Resource | undefined {
   if (arn.startsWith('arn:aws:dsql:')) {
     const record = store.get('clusters', nameInArn(arn));
-    const region = store.get('account', 'this')?.region;
-    if (!record || region === undefined || clusterArn(record.id, { region, account }) !== arn) return undefined;
-    return { type: 'cluster', record };
+    return record && clusterArn(record.id, { region: record.region, account }) === arn
+      ? { type: 'cluster', record }
+      : undefined;
   }
   const prefix = `arn:aws:iam::${account}:`;
   if (!arn.startsWith(prefix)) return undefined;

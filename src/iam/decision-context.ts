@@ -35,7 +35,7 @@ function remembering(find: (key: string) => Values): Context {
   };
 }
 
-export function requestContext(
+export function identityContext(
   identity: Identity,
   tags: readonly Tag[],
   resource: Resource | undefined,
