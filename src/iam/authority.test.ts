@@ -511,6 +511,18 @@ describe('the context that IAM itself knows', () => {
     }
   });
 
+  it('has both values of two tags of a cluster whose keys differ in case only', async () => {
+    const Condition = { StringEquals: { 'aws:ResourceTag/team': 'red' } };
+    const world = (effect: 'Allow' | 'Deny'): World => ({
+      user: {
+        policies: { p: document([on('Allow', 'dsql:GetCluster'), on(effect, 'dsql:Db*', { Sid: 'T', Condition })]) },
+      },
+      more: (draft) => draft.put('clusters', ID, { ...CLUSTER_RECORD, tags: { Team: 'blue', team: 'red' } }),
+    });
+    expect((await decide(world('Allow'), who('alice'))).effect).toBe('implicit-deny');
+    expect((await decide(world('Deny'), who('alice'))).effect).toBe('explicit-deny');
+  });
+
   it('stands before what a front says, and a front says the rest', async () => {
     const Condition = { StringEquals: { 'aws:PrincipalArn': iam('user/alice'), 'aws:UserAgent': 'x' } };
     const world = { user: { policies: { p: allow('*', { Condition }) } } };
