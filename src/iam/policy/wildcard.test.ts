@@ -1,7 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { automaton } from './automaton.ts';
-import { actionMatcher, marksOf, type Reach, resourceMatcher, wildcardMatcher } from './wildcard.ts';
+import { actionMatcher, marksOf, type Reach, wildcardMatcher } from './wildcard.ts';
+
+const resourceMatcher = (pattern: string) => wildcardMatcher([pattern], 'resource');
 
 const CLUSTER = 'arn:aws:dsql:us-east-1:123456789012:cluster/abcdefghijklmnopqrstuvwxyz';
 

@@ -34,15 +34,11 @@ export function actionMatcher(pattern: string): Matcher {
   return wildcardMatcher([pattern.toLowerCase()], 'free');
 }
 
-/** A resource: case matters. */
-export function resourceMatcher(pattern: string): Matcher {
-  return wildcardMatcher([pattern], 'resource');
-}
-
 export function plainText(parts: readonly Part[]): string {
   return parts.map((part) => (typeof part === 'string' ? part : part.literal)).join('');
 }
 
+/** Case matters. */
 export function wildcardMatcher(parts: readonly Part[], reach: Reach): Matcher {
   const pattern = plainText(parts);
   const marks = marksOf(parts, reach);
