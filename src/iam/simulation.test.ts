@@ -7,10 +7,10 @@ import { createSealer } from '../state/sealing.ts';
 import { createAuthority } from './authority.ts';
 import { bootstrapAccount } from './bootstrap.ts';
 import { getContextKeysForPrincipalPolicy } from './context-keys.ts';
+import { identityContext } from './decision-context.ts';
 import type { Iam } from './iam.ts';
 import { createKeyUses } from './key-uses.ts';
 import { namedIdentity } from './named-identity.ts';
-import { requestContext } from './request-context.ts';
 import { resourceOf } from './resource.ts';
 import { simulateCustomPolicy, simulatePrincipalPolicy } from './simulation.ts';
 
@@ -737,7 +737,7 @@ describe('with the context of a request, the simulated decision', () => {
         for (const request of REQUESTS) {
           const asked = (action: string) => ({ action, resource, context: request });
           const named = resourceOf(iam.store, ACCOUNT, resource);
-          const context = requestContext(identity, tags, named, asked(''));
+          const context = identityContext(identity, tags, named, asked(''));
           const found = new Map(keys.map((key) => [key.toLowerCase(), context.get(key.toLowerCase())]));
           const results = await principal({
             PolicySourceArn,
