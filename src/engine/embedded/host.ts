@@ -136,7 +136,9 @@ export function createEmbeddedHost(options: EmbeddedOptions): EngineHost {
     stopLeft: (folder) => alone(folder, unclaim),
     remove: (folder) => alone(folder, removeWhole),
     async clear(path) {
-      if (isUnfinished(basename(path))) await rm(path, { recursive: true, force: true });
+      // The program that was copying may not have noticed yet, and go on for a moment.
+      const retry = { maxRetries: 10, retryDelay: 100 };
+      if (isUnfinished(basename(path))) await rm(path, { recursive: true, force: true, ...retry });
     },
   };
 }
