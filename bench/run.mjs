@@ -7,6 +7,7 @@ import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { measureClusters } from './clusters.mjs';
+import { measureDecisions } from './decisions.mjs';
 import { meets, printFigures } from './figures.mjs';
 import { measureLogins } from './logins.mjs';
 import { startPgBouncer } from './pgbouncer.mjs';
@@ -22,6 +23,7 @@ const PEERS = ['pgbench', 'psql', 'pgbouncer'];
 /** `peers` are the programs that a part cannot do without; `every`: of so many rounds it takes part in one, being slow. */
 const PARTS = {
   tokens: { title: 'Tokens on one core', peers: [], every: 3, measure: measureTokens },
+  decisions: { title: 'Decisions on one core', peers: [], every: 3, measure: measureDecisions },
   starts: { title: 'Starting', peers: [], every: 3, measure: measureStarts },
   clusters: { title: 'Clusters', peers: [], every: 1, measure: measureClusters },
   throughput: { title: 'Small transactions', peers: PEERS, every: 1, measure: measureThroughput },

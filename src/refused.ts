@@ -61,6 +61,7 @@ export type ApiKind =
   | 'conflict'
   | 'quota-exceeded'
   | 'malformed-policy'
+  | 'policy-evaluation'
   | 'packed-policy-too-large'
   | 'identity-token-invalid'
   | 'identity-token-expired'

@@ -93,6 +93,12 @@ export const ERRORS: Readonly<Record<AccessKind | ApiKind, Row>> = {
     'The identity provider cannot be reached.',
     'other',
   ),
+  // IAM's model has this status, though it is no fault of the server's.
+  'policy-evaluation': {
+    query: ['PolicyEvaluation', 500],
+    rest: ['InternalServerException', 500],
+    text: 'A policy could not be evaluated.',
+  },
   'request-too-large': {
     query: ['RequestEntityTooLarge', 413],
     rest: ['RequestEntityTooLargeException', 413],

@@ -43,6 +43,14 @@ export function parseRoleArn(arn: string): { account: string; path: string; name
   return account !== undefined && path !== undefined && name !== undefined ? { account, path, name } : undefined;
 }
 
+const USER = /^arn:aws:iam::(\d{12}):user(\/(?:[!-~]{1,510}\/)?)([\w+=,.@-]{1,64})$/;
+
+/** Undefined for anything that is no user ARN. */
+export function parseUserArn(arn: string): { account: string; path: string; name: string } | undefined {
+  const [, account, path, name] = USER.exec(arn) ?? [];
+  return account !== undefined && path !== undefined && name !== undefined ? { account, path, name } : undefined;
+}
+
 const POLICY = /^arn:aws:iam::(\d{12}|aws):policy((?:\/[A-Za-z0-9.,+@=_-]+)*\/)([\w+=,.@-]{1,128})$/;
 
 /** Undefined for anything that is no ARN of a managed policy. `owner` is `aws` for AWS's own. */

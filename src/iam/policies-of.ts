@@ -1,5 +1,5 @@
 import { Refused } from '../refused.ts';
-import type { ClusterRecord, ManagedPolicyRecord, RoleRecord, UserRecord } from '../state/records.ts';
+import type { ClusterRecord, GroupRecord, ManagedPolicyRecord, RoleRecord, UserRecord } from '../state/records.ts';
 import type { Store } from '../state/store.ts';
 import { awsManagedPolicy } from './aws-managed-policies.ts';
 import type { PolicyKind, SessionFacts } from './identity.ts';
@@ -31,9 +31,9 @@ export class UnusablePolicy extends Error {
 }
 
 /** Inline, attached, and those of the groups. Throws UnusablePolicy. */
-export function identityPolicies(store: Reader, holder: Holder): readonly CompiledPolicy[] {
+export function identityPolicies(store: Reader, holder: Holder | Readonly<GroupRecord>): readonly CompiledPolicy[] {
   const isUser = 'groups' in holder;
-  const policies = [...inlinePolicies(holder, isUser ? 'user' : 'role')];
+  const policies = [...inlinePolicies(holder, isUser ? 'user' : 'trustPolicy' in holder ? 'role' : 'group')];
   for (const arn of holder.attached) policies.push(managedPolicy(store, arn, 'identity'));
   if (!isUser) return policies;
   for (const key of holder.groups) {

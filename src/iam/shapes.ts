@@ -66,6 +66,31 @@ export const policyDocument = {
   pattern: /[\u0009\u000A\u000D\u0020-\u00FF]+/,
 } as const satisfies StringShape;
 
+export const policyInputList = { type: 'list', of: policyDocument, max: 1000 } as const satisfies ListShape;
+export const actionName = { type: 'string', min: 3, max: 128, pattern: TEXT } as const satisfies StringShape;
+export const resourceName = { type: 'string', min: 1, max: 2048, pattern: TEXT } as const satisfies StringShape;
+export const contextKeyName = { type: 'string', min: 5, max: 256, pattern: TEXT } as const satisfies StringShape;
+/** The model has no limit. */
+export const contextKeyValue = { type: 'string', max: 131_072, pattern: TEXT } as const satisfies StringShape;
+export const contextKeyType = {
+  type: 'string',
+  max: 32,
+  oneOf: [
+    'string',
+    'stringList',
+    'numeric',
+    'numericList',
+    'boolean',
+    'booleanList',
+    'ip',
+    'ipList',
+    'binary',
+    'binaryList',
+    'date',
+    'dateList',
+  ],
+} as const satisfies StringShape;
+
 export const description = {
   type: 'string',
   max: 1000,

@@ -268,6 +268,50 @@ tell(
 )
 iam.delete_group_policy(GroupName="Crew", PolicyName="c")
 
+bucket = "arn:aws:s3:::home/Ann/x"
+username = {"ContextKeyName": "aws:username", "ContextKeyType": "string", "ContextKeyValues": ["Ann"]}
+team = {"ContextKeyName": "aws:PrincipalTag/team", "ContextKeyType": "stringList", "ContextKeyValues": ["a", "a"]}
+open_to_ann = document(Principal={"AWS": ann}, Action="s3:Get*", Resource="arn:aws:s3:::home/*")
+custom = pages(
+    "simulate_custom_policy",
+    "EvaluationResults",
+    PolicyInputList=[conditional, WRITE],
+    ActionNames=["s3:GetObject", "s3:PutObject"],
+    ResourceArns=[bucket, "arn:aws:s3:::other"],
+    ContextEntries=[username, team],
+)
+principal = iam.simulate_principal_policy(
+    PolicySourceArn=ann,
+    ActionNames=["s3:GetObject"],
+    ResourceArns=[bucket],
+    ResourcePolicy=open_to_ann,
+    ResourceOwner="arn:aws:iam::210987654321:root",
+    PermissionsBoundaryPolicyInputList=[WRITE],
+)["EvaluationResults"][0]
+tell(
+    "simulation",
+    custom=[[each["EvalActionName"], each["EvalDecision"]] for each in custom],
+    resources=[
+        [on["EvalResourceName"], on["EvalResourceDecision"], len(on["MatchedStatements"])]
+        for on in custom[0]["ResourceSpecificResults"]
+    ],
+    missing=iam.simulate_custom_policy(PolicyInputList=[conditional], ActionNames=["s3:GetObject"])[
+        "EvaluationResults"
+    ][0]["MissingContextValues"],
+    principal=principal["EvalDecision"],
+    boundary=principal["PermissionsBoundaryDecisionDetail"]["AllowedByPermissionsBoundary"],
+    details=principal["EvalDecisionDetails"],
+    matched=[
+        [each["SourcePolicyId"], each["SourcePolicyType"], each["StartPosition"]]
+        for each in principal["MatchedStatements"]
+    ],
+    session=refused(
+        iam.simulate_principal_policy,
+        PolicySourceArn=f"arn:aws:sts::{ACCOUNT}:assumed-role/Role/s",
+        ActionNames=["s3:GetObject"],
+    ),
+)
+
 details = iam.get_account_authorization_details()
 summary = iam.get_account_summary()["SummaryMap"]
 tell(

@@ -121,6 +121,33 @@ describe.skipIf(!present)('boto3', () => {
         principal: ['aws:PrincipalTag/team', 'aws:username'],
       },
       {
+        step: 'simulation',
+        custom: [
+          ['s3:GetObject', 'implicitDeny'],
+          ['s3:PutObject', 'allowed'],
+        ],
+        resources: [
+          ['arn:aws:s3:::home/Ann/x', 'allowed', 1],
+          ['arn:aws:s3:::other', 'implicitDeny', 0],
+        ],
+        missing: ['aws:username', 'aws:PrincipalTag/team'],
+        principal: 'implicitDeny',
+        boundary: false,
+        details: {
+          'IAM Policy': 'allowed',
+          'Resource Policy': 'allowed',
+          'Permissions Boundary Policy': 'implicitDeny',
+        },
+        matched: [
+          ['user_Ann_p', 'user', { Line: 1, Column: 41 }],
+          ['Own', 'user-managed', { Line: 1, Column: 41 }],
+          ['AdministratorAccess', 'aws-managed', { Line: 1, Column: 38 }],
+          ['group_Crew_p', 'group', { Line: 1, Column: 41 }],
+          ['ResourcePolicy', 'resource', { Line: 1, Column: 41 }],
+        ],
+        session: ['InvalidInput', 400],
+      },
+      {
         step: 'account',
         lists: [1, 1, 1, 2],
         document: true,

@@ -28,6 +28,8 @@ describe.skipIf(!model)('the parameters of each operation', () => {
     expect(markers.length).toBeGreaterThan(20);
     expect(found.filter((difference) => !markers.includes(difference))).toEqual([
       'ListServiceSpecificCredentials.AllUsers is not supported',
+      'SimulateCustomPolicy.ResourceHandlingOption is not supported',
+      'SimulatePrincipalPolicy.ResourceHandlingOption is not supported',
       'UpdateAccessKey.Status has enum Active,Inactive',
     ]);
   });

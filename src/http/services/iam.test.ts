@@ -158,6 +158,16 @@ describe('permission', () => {
     ['GetOpenIDConnectProvider', { OpenIDConnectProviderArn: PROVIDER }, [['GetOpenIDConnectProvider', PROVIDER]]],
     ['ListOpenIDConnectProviders', {}, [['ListOpenIDConnectProviders', '*']]],
     [
+      'SimulatePrincipalPolicy',
+      { PolicySourceArn: arn('user/x/Ann'), 'ActionNames.member.1': 'iam:GetUser' },
+      [['SimulatePrincipalPolicy', arn('user/x/Ann')]],
+    ],
+    [
+      'SimulateCustomPolicy',
+      { 'PolicyInputList.member.1': '{}', 'ActionNames.member.1': 'iam:GetUser' },
+      [['SimulateCustomPolicy', '*']],
+    ],
+    [
       'GetContextKeysForPrincipalPolicy',
       { PolicySourceArn: arn('user/x/Ann') },
       [['GetContextKeysForPrincipalPolicy', arn('user/x/Ann')]],

@@ -6,6 +6,7 @@ import { groupOperations } from './iam-groups.ts';
 import { oidcProviderOperations } from './iam-oidc-providers.ts';
 import { policyOperations } from './iam-policies.ts';
 import { roleOperations } from './iam-roles.ts';
+import { simulationOperations } from './iam-simulation.ts';
 import { UNSUPPORTED_OPERATIONS } from './iam-unsupported.ts';
 import { accessKeyOperations, userOperations } from './iam-users.ts';
 
@@ -22,6 +23,7 @@ export function createIamService(iam: Iam): Service {
       ...policyOperations(iam),
       ...oidcProviderOperations(iam),
       ...accountOperations(iam),
+      ...simulationOperations(iam),
     },
     unsupported: UNSUPPORTED_OPERATIONS,
   });

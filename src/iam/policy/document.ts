@@ -64,6 +64,8 @@ export interface ResourceStatement extends StatementHead {
 }
 
 interface PolicyOf<Statement> {
+  /** What was read; the statements' spans are offsets in it. */
+  text: string;
   /** Version 2012-10-17: `${…}` is a policy variable. In the older version, the default, it is text like any other. */
   variables: boolean;
   statements: readonly Statement[];

@@ -54,7 +54,7 @@ type Reader<Statement> = (statement: JsonObject, index: number, variables: boole
 
 function policyOf<Statement>(text: string, read: Reader<Statement>) {
   const { statements, variables } = statementsOf(text);
-  return { variables, statements: statements.map((statement, index) => read(statement, index, variables)) };
+  return { text, variables, statements: statements.map((statement, index) => read(statement, index, variables)) };
 }
 
 const identityStatement: Reader<IdentityStatement> = (statement, index, variables) => {
