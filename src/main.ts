@@ -7,7 +7,7 @@ import { createLogAudit } from './audit/events.ts';
 import type { Log } from './audit/log.ts';
 import { createClusterDirectory, deadEnds } from './clusters/directory.ts';
 import { Fleet } from './clusters/fleet.ts';
-import { isClusterId, newClusterId } from './clusters/names.ts';
+import { clusterEndpoint, isClusterId, newClusterId } from './clusters/names.ts';
 import { openCertificate } from './config/certificate.ts';
 import { cacheFolder, makeRunFolder } from './config/folders.ts';
 import type { Options } from './config/options.ts';
@@ -41,6 +41,8 @@ export interface RunningServer {
   /** PEM file that clients check the server's certificate with; undefined: the system's own authorities. */
   caFile: string | undefined;
   runFolder: string;
+  /** The public endpoints of all clusters, in the order of their ids. */
+  endpoints(): string[];
   /** The account root user's long-term key, for the operator. */
   rootCredentials(): { accessKeyId: string; secretAccessKey: string };
   /** The named login attempt, or the last one, step by step; undefined when it is not known (any more). */
@@ -214,6 +216,11 @@ export async function startServer({ options, durable, env, log }: ServerSetup): 
       clusterId: defaultClusterId,
       caFile: certificate.caFile,
       runFolder,
+      endpoints: () =>
+        store
+          .all('clusters')
+          .filter((cluster) => regions.includes(cluster.region))
+          .map((cluster) => clusterEndpoint(cluster.id, cluster.region)),
       rootCredentials: () => rootCredentials(store, sealer),
       why(connectionId) {
         const attempt = connectionId === undefined ? attempts.newest : attempts.find(connectionId);
