@@ -6,6 +6,7 @@ import { cpus, tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { measureDecisions } from './decisions.mjs';
 import { meets, printFigures } from './figures.mjs';
 import { measureLogins } from './logins.mjs';
 import { startPgBouncer } from './pgbouncer.mjs';
@@ -21,6 +22,7 @@ const PEERS = ['pgbench', 'psql', 'pgbouncer'];
 /** `peers` are the programs that a part cannot do without; `every`: of so many rounds it takes part in one, being slow. */
 const PARTS = {
   tokens: { title: 'Tokens on one core', peers: [], every: 3, measure: measureTokens },
+  decisions: { title: 'Decisions on one core', peers: [], every: 3, measure: measureDecisions },
   starts: { title: 'Starting', peers: [], every: 3, measure: measureStarts },
   throughput: { title: 'Small transactions', peers: PEERS, every: 1, measure: measureThroughput },
   rows: { title: 'Large results', peers: PEERS, every: 3, measure: measureRows },

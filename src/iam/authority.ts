@@ -1,6 +1,7 @@
 import type { RoleRecord, UserRecord } from '../state/records.ts';
 import type { Store } from '../state/store.ts';
 import { nameInArn, nameKey, rootArn, userArn } from './arn.ts';
+import { identityContext, webIdentityContext } from './decision-context.ts';
 import type { AccessRequest, Authority, Decision, Identity } from './identity.ts';
 import {
   boundaryOf,
@@ -13,7 +14,6 @@ import {
 import type { Caller } from './policy/caller.ts';
 import { closedDecision } from './policy/closed.ts';
 import { evaluate, type PolicySet } from './policy/evaluate.ts';
-import { requestContext, webIdentityContext } from './request-context.ts';
 import { type Resource, resourceOf } from './resource.ts';
 
 /** Nobody becomes a role without its trust policy; tags and a source identity may be given to other sessions too. */
@@ -59,7 +59,7 @@ export function createAuthority({ store, account }: { store: Store; account: str
           action,
           resource,
           caller: callerOf(identity, holder),
-          context: requestContext(identity, holder === 'root' ? [] : holder.tags, named, request),
+          context: identityContext(identity, holder === 'root' ? [] : holder.tags, named, request),
         });
       });
     },

@@ -13,8 +13,9 @@ export type Resource =
 export function resourceOf(store: Pick<Store, 'get'>, account: string, arn: string): Resource | undefined {
   if (arn.startsWith('arn:aws:dsql:')) {
     const record = store.get('clusters', nameInArn(arn));
-    if (!record || clusterArn(record.id, { region: record.region, account }) !== arn) return undefined;
-    return { type: 'cluster', record };
+    return record && clusterArn(record.id, { region: record.region, account }) === arn
+      ? { type: 'cluster', record }
+      : undefined;
   }
   const prefix = `arn:aws:iam::${account}:`;
   if (!arn.startsWith(prefix)) return undefined;
@@ -48,14 +49,19 @@ type Tagged = readonly Tag[] | Readonly<Records['clusters']['tags']>;
 /** Records are frozen, so their tags' keys are put in lower case once. */
 const lowered = new WeakMap<object, ReadonlyMap<string, readonly string[]>>();
 
-/** Tag values by the key in lower case. */
+/**
+ * Tag values by the key in lower case. Clusters may have tags whose keys differ in case only; conditions cannot tell them
+ * apart, so the key then has several values and no variable can choose one.
+ */
 export function tagValues(tags: Tagged): ReadonlyMap<string, readonly string[]> {
   let values = lowered.get(tags);
   if (!values) {
     const pairs = Array.isArray(tags)
       ? tags.map(({ Key, Value }: Tag) => [Key, Value] as const)
       : Object.entries(tags as Records['clusters']['tags']);
-    values = new Map(pairs.map(([key, value]) => [key.toLowerCase(), [value]]));
+    const made = new Map<string, string[]>();
+    for (const [key, value] of pairs) made.set(key.toLowerCase(), [...(made.get(key.toLowerCase()) ?? []), value]);
+    values = made;
     lowered.set(tags, values);
   }
   return values;

@@ -4,6 +4,17 @@
  * throws when the promise of the code is broken.
  */
 import fc from 'fast-check';
+import type { Caller } from '../../src/iam/policy/caller.ts';
+import {
+  type CompiledPolicy,
+  compileIdentityPolicy,
+  compileResourcePolicy,
+  compileTrustPolicy,
+} from '../../src/iam/policy/compile.ts';
+import { contextOf } from '../../src/iam/policy/context.ts';
+import { contextKeysOf } from '../../src/iam/policy/context-keys.ts';
+import { evaluate, type PolicySet } from '../../src/iam/policy/evaluate.ts';
+import { parseIdentityPolicy, parseResourcePolicy, parseTrustPolicy } from '../../src/iam/policy/parse.ts';
 import { decodeFields } from '../../src/pgwire/fields.ts';
 import { type FrameRule, FrameScanner, PASS, READ } from '../../src/pgwire/frame-scanner.ts';
 import { Malformed } from '../../src/pgwire/malformed.ts';
@@ -210,6 +221,93 @@ const frames = fc.property(bytes(FRAMES), fc.array(fc.nat(64)), (stream, cuts) =
 const FIELDS = [Buffer.from('SERROR\0C42601\0Mx\0\0')];
 const fields = fc.property(bytes(FIELDS), (body) => void allowing(Malformed, () => decodeFields(body)));
 
+const USER = 'arn:aws:iam::123456789012:user/u';
+const ASKED = {
+  action: 's3:GetObject',
+  resource: 'arn:aws:s3:::b/u/k',
+  caller: {
+    kind: 'user',
+    account: '123456789012',
+    arn: USER,
+    principalArn: USER,
+    entityId: 'AIDA',
+    bounded: false,
+  } satisfies Caller,
+};
+const STATEMENT = {
+  Sid: 'S',
+  Effect: 'Allow',
+  Action: ['s3:Get*', 'sts:AssumeRole'],
+  // biome-ignore lint/suspicious/noTemplateCurlyInString: policy variables.
+  Resource: "arn:aws:s3:::b/${aws:username}/${a:b, 'c'}*",
+  Condition: {
+    'ForAnyValue:StringLikeIfExists': { 'aws:TagKeys': ['a*', 'b'] },
+    NumericLessThan: { 'a:n': 10 },
+    DateGreaterThan: { 'aws:CurrentTime': '2026-03-01T12:00:00Z' },
+    Bool: { 'aws:SecureTransport': true },
+    NotIpAddress: { 'aws:SourceIp': ['10.0.0.0/8', '2001:db8::/32'] },
+    ArnLike: { 'aws:PrincipalArn': 'arn:aws:iam::*:user/*' },
+    Null: { 'aws:SourceVpc': 'true' },
+  },
+};
+const { Resource: _, ...trustStatement } = { ...STATEMENT, Action: 'sts:AssumeRole', Principal: { AWS: USER } };
+const DOCUMENTS = [
+  STATEMENT,
+  { ...STATEMENT, Principal: { AWS: ['123456789012', USER], Federated: 'accounts.google.com' } },
+  { Effect: 'Deny', NotPrincipal: '*', NotAction: '*', NotResource: '*' },
+  trustStatement,
+].map((statement) => JSON.stringify({ Version: '2012-10-17', Id: 'i', Statement: [statement] }));
+const PIECES = [
+  '{',
+  '}',
+  '[',
+  ']',
+  '"',
+  ',',
+  ':',
+  '\\u0000',
+  '${',
+  'null',
+  'true',
+  '1e9',
+  '"Condition"',
+  '"Version"',
+].concat('"2008-10-17"', '"Principal"', 'Not', 'ForAllValues:', 'IfExists', '*', '?');
+const contexts = fc.dictionary(
+  fc.constantFrom('aws:username', 'a:b', 'a:n', 'aws:tagkeys', 'aws:currenttime', 'aws:sourceip', 'aws:principalarn'),
+  fc.array(
+    fc.oneof(fc.string({ maxLength: 8 }), fc.constantFrom('u', '9', '10.0.0.1', '::1', '2027-01-01', USER, 'true')),
+    {
+      maxLength: 3,
+    },
+  ),
+);
+
+/** As an identity-based, a resource and a trust policy: each parser refuses or reads, and what is read can be asked. */
+const policy = fc.property(mutated(DOCUMENTS, PIECES), contexts, (text, found) => {
+  const own = allowing(Refused, () => compileIdentityPolicy('p', parseIdentityPolicy(text)));
+  const resource = allowing(Refused, () => compileResourcePolicy(parseResourcePolicy(text)));
+  const trust = allowing(Refused, () => compileTrustPolicy(parseTrustPolicy(text)));
+  const on = (kind: 'resource' | 'trust', policy: CompiledPolicy | undefined): PolicySet['resource'] =>
+    policy && { kind, policy, ids: { [USER]: 'AIDA' } };
+  const context = contextOf(found);
+  for (const compiled of [own, resource, trust]) {
+    if (!compiled) continue;
+    contextKeysOf([compiled]);
+    for (const { source } of compiled.statements) {
+      must(text[source.span.start] === '{' && text[source.span.end - 1] === '}', 'a statement is where its span says');
+    }
+  }
+  for (const set of [on('resource', resource), on('trust', trust), undefined]) {
+    const identity = own ? [own] : [];
+    const free = evaluate({ identity, boundary: undefined, session: undefined, resource: set }, { ...ASKED, context });
+    const limited = evaluate({ identity, boundary: [], session: [], resource: set }, { ...ASKED, context });
+    must(!limited.allowed || free.allowed, 'a limit gives nothing');
+    must(free.explain().effect === free.effect, 'the explanation is that of the decision');
+    must(own !== undefined || set !== undefined || !free.allowed, 'nothing is allowed by no policy');
+  }
+});
+
 interface Draw {
   seed: number;
   numRuns: number;
@@ -235,4 +333,5 @@ export const TARGETS = {
   startup: target(startup),
   frames: target(frames),
   fields: target(fields),
+  policy: target(policy),
 };

@@ -14,7 +14,7 @@ import type {
 } from './document.ts';
 import { templateOf } from './parse-condition.ts';
 import { type Piece, resolve, staticParts } from './variables.ts';
-import { actionMatcher, type Matcher, wildcardMatcher } from './wildcard.ts';
+import { actionMatcher, type Matcher, type Part, wildcardMatcher } from './wildcard.ts';
 
 /** A statement ready to be asked. */
 export interface CompiledStatement {
@@ -23,6 +23,8 @@ export interface CompiledStatement {
   /** Asked with the action in lower case. */
   action: Matcher;
   resource: ResourceMatcher;
+  /** No variable stands in Resource, so that it is the same for every request. */
+  resourceIsFixed: boolean;
   conditions: readonly CompiledCondition[];
   /** Whom a statement of a resource or trust policy names; undefined in all others, which speak of who has them. */
   principals: { list: readonly Principal[]; negated: boolean } | undefined;
@@ -37,6 +39,11 @@ export interface CompiledPolicy {
   /** Where it stands: `user alice`, `group devs`, `role reader`, or the ARN of a managed policy. */
   origin: string;
   statements: readonly CompiledStatement[];
+  /**
+   * Those whose Action names the action, in lower case, and whose Resource may name the resource. Remembered for some
+   * actions and for the last resource of each: who logs in asks the same about the same cluster again and again.
+   */
+  about(action: string, resource: string): readonly CompiledStatement[];
 }
 
 /** Also of a boundary, a managed and a session policy. */
@@ -54,13 +61,43 @@ export function compileResourcePolicy(policy: ResourcePolicy, origin = ''): Comp
 }
 
 function compiled(name: string, origin: string, policy: IdentityPolicy | TrustPolicy | ResourcePolicy): CompiledPolicy {
-  const statements = policy.statements.map((statement) => compileStatement(statement, policy.variables));
-  return { name, origin, statements };
+  const matchers = new Map<string, Matcher>();
+  const statements = policy.statements.map((statement) => compileStatement(statement, policy.variables, matchers));
+  return { name, origin, statements, about: remembered(statements) };
+}
+
+const MAX_ACTIONS = 64;
+const NOTHING_KNOWN: Context = { get: () => undefined };
+
+function remembered(statements: readonly CompiledStatement[]): CompiledPolicy['about'] {
+  interface About {
+    onAction: readonly CompiledStatement[];
+    resource: string | undefined;
+    onResource: readonly CompiledStatement[];
+  }
+  const known = new Map<string, About>();
+  return (action, resource) => {
+    let about = known.get(action);
+    if (!about) {
+      const onAction = statements.filter((statement) => statement.action(action));
+      about = { onAction, resource: undefined, onResource: [] };
+      if (known.size >= MAX_ACTIONS) known.clear();
+      known.set(action, about);
+    }
+    if (about.resource !== resource) {
+      about.onResource = about.onAction.filter(
+        (statement) => !statement.resourceIsFixed || statement.resource(resource, NOTHING_KNOWN),
+      );
+      about.resource = resource;
+    }
+    return about.onResource;
+  };
 }
 
 function compileStatement(
   statement: IdentityStatement | TrustStatement | ResourceStatement,
   variables: boolean,
+  matchers: Map<string, Matcher>,
 ): CompiledStatement {
   const { name, effect, actions, conditions, span } = statement;
   const resources = 'resources' in statement ? statement.resources : undefined;
@@ -69,7 +106,9 @@ function compileStatement(
     name,
     effect,
     action: actionsMatcher(actions),
-    resource: resources ? resourcesMatcher(resources, effect, variables) : () => true,
+    ...(resources
+      ? resourcesMatcher(resources, effect, variables, matchers)
+      : { resource: () => true, resourceIsFixed: true }),
     conditions: conditions.map((condition) => compileCondition(condition, effect, variables)),
     principals: 'principals' in statement ? { list: statement.principals, negated } : undefined,
     source: { actions, resources, variables, span },
@@ -85,18 +124,25 @@ function actionsMatcher({ patterns, negated }: Selection): Matcher {
  * A pattern with a variable that has no value matches nothing. In NotResource that would name everything: a Deny may, an
  * Allow must not.
  */
-function resourcesMatcher({ patterns, negated }: Selection, effect: Effect, variables: boolean): ResourceMatcher {
+function resourcesMatcher(
+  { patterns, negated }: Selection,
+  effect: Effect,
+  variables: boolean,
+  matchers: Map<string, Matcher>,
+): Pick<CompiledStatement, 'resource' | 'resourceIsFixed'> {
   const fixed: Matcher[] = [];
   const templates: (readonly Piece[])[] = [];
   for (const pattern of patterns) {
     const pieces = templateOf(pattern, variables);
     const parts = staticParts(pieces);
-    if (parts) fixed.push(wildcardMatcher(parts, 'resource'));
+    if (parts) fixed.push(sharedMatcher(matchers, pattern, parts));
     else templates.push(pieces);
   }
   const anyFixed = anyOf(fixed);
-  if (templates.length === 0) return negated ? (resource) => !anyFixed(resource) : anyFixed;
-  return (resource, context) => {
+  if (templates.length === 0) {
+    return { resource: negated ? (resource) => !anyFixed(resource) : anyFixed, resourceIsFixed: true };
+  }
+  const matches: ResourceMatcher = (resource, context) => {
     if (anyFixed(resource)) return !negated;
     let open = false;
     for (const pieces of templates) {
@@ -106,10 +152,34 @@ function resourcesMatcher({ patterns, negated }: Selection, effect: Effect, vari
     }
     return negated && !(open && effect === 'Allow');
   };
+  return { resource: matches, resourceIsFixed: false };
+}
+
+/** Statements of one policy are mostly about the same resources: one answer does for all of them. */
+function sharedMatcher(matchers: Map<string, Matcher>, pattern: string, parts: readonly Part[]): Matcher {
+  let shared = matchers.get(pattern);
+  if (!shared) {
+    const matches = wildcardMatcher(parts, 'resource');
+    let last: string | undefined;
+    let answer = false;
+    shared = (text) => {
+      if (last !== text) {
+        answer = matches(text);
+        last = text;
+      }
+      return answer;
+    };
+    matchers.set(pattern, shared);
+  }
+  return shared;
 }
 
 function anyOf(matchers: readonly Matcher[]): Matcher {
   const [only] = matchers;
   if (!only) return () => false;
-  return matchers.length === 1 ? only : (text) => matchers.some((match) => match(text));
+  if (matchers.length === 1) return only;
+  return (text) => {
+    for (const match of matchers) if (match(text)) return true;
+    return false;
+  };
 }

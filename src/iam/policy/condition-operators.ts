@@ -37,14 +37,6 @@ const stringEqualsIgnoreCase = (wanted: readonly Part[]): Test => {
 };
 const stringLike = (wanted: readonly Part[]): Test => wildcardMatcher(wanted, 'free');
 
-/** ArnEquals and ArnLike are the same: both take wildcards. A lone star stands for every ARN. */
-const arnLike = (wanted: readonly Part[]): Test | undefined => {
-  const text = plainText(wanted);
-  if (!isArn(text) && !(typeof wanted[0] === 'string' && text === '*')) return undefined;
-  const matches = wildcardMatcher(wanted, text === '*' ? 'free' : 'segments');
-  return (found) => (isArn(found) ? matches(found) : undefined);
-};
-
 /** The request's value is mostly the same from one statement to the next. */
 function remembering<T>(read: (text: string) => T): (text: string) => T {
   let last: { text: string; value: T } | undefined;
@@ -53,6 +45,16 @@ function remembering<T>(read: (text: string) => T): (text: string) => T {
     return last.value;
   };
 }
+
+const isFoundArn = remembering(isArn);
+
+/** ArnEquals and ArnLike are the same: both take wildcards. A lone star stands for every ARN. */
+const arnLike = (wanted: readonly Part[]): Test | undefined => {
+  const text = plainText(wanted);
+  if (!isArn(text) && !(typeof wanted[0] === 'string' && text === '*')) return undefined;
+  const matches = wildcardMatcher(wanted, text === '*' ? 'free' : 'segments');
+  return (found) => (isFoundArn(found) ? matches(found) : undefined);
+};
 
 function comparing<T>(
   read: (text: string) => T | undefined,

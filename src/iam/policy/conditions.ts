@@ -64,8 +64,11 @@ function comparison(
     else if (operator === 'StringEquals' || operator === 'StringNotEquals') texts.add(plainText(parts));
     else tests.push(test(parts) ?? (() => undefined));
   }
-  const onlyTexts = tests.length === 0 && templates.length === 0;
-  if (onlyTexts) return (found) => texts.has(found);
+  if (templates.length === 0) {
+    const [only] = tests;
+    if (!only) return texts.size === 1 ? equals([...texts][0]!) : (found) => texts.has(found);
+    if (tests.length === 1) return only;
+  }
   return (found, context) => {
     if (texts.has(found)) return true;
     let open = false;
@@ -82,6 +85,10 @@ function comparison(
     }
     return open ? undefined : false;
   };
+}
+
+function equals(text: string): (found: string) => boolean {
+  return (found) => found === text;
 }
 
 export function isAbsent(values: readonly string[] | undefined): values is undefined {

@@ -79,10 +79,10 @@ function outcome(
   question: Question,
 ): 'Allow' | 'Deny' | undefined {
   let allowed = false;
-  for (const { statements } of policies) {
-    for (const statement of statements) {
+  for (const policy of policies) {
+    for (const statement of policy.about(action, question.resource)) {
       if (allowed && statement.effect === 'Allow') continue;
-      if (!matches(statement, action, question)) continue;
+      if (!matches(statement, question)) continue;
       if (statement.effect === 'Deny') return 'Deny';
       allowed = true;
     }
@@ -96,18 +96,18 @@ function grasp(
   question: Question,
 ): Grip | 'denied' | undefined {
   let best: Grip | undefined;
-  for (const statement of policy.statements) {
+  for (const statement of policy.about(action, question.resource)) {
     const grip = gripOf(statement, question.caller, ids);
-    if (grip === undefined || !matches(statement, action, question)) continue;
+    if (grip === undefined || !matches(statement, question)) continue;
     if (statement.effect === 'Deny') return 'denied';
     best = stronger(best, grip);
   }
   return best;
 }
 
-/** All but the principal. */
-function matches(statement: CompiledStatement, action: string, { resource, context }: Question): boolean {
-  if (!statement.action(action) || !statement.resource(resource, context)) return false;
+/** What `about` leaves open, but for the principal. */
+function matches(statement: CompiledStatement, { resource, context }: Question): boolean {
+  if (!statement.resourceIsFixed && !statement.resource(resource, context)) return false;
   for (const condition of statement.conditions) if (!condition.holds(context)) return false;
   return true;
 }

@@ -141,10 +141,16 @@ function because(
 ): string {
   const what = `${action} on ${resource}`;
   if (effect === 'implicit-deny') return `${NOBODY[limit ?? 'identity']} ${what}`;
-  const wanted = effect === 'allowed' ? 'Allow' : 'Deny';
-  const by = matched.find((each) => each.effect === wanted && (limit === undefined || each.kind === limit));
+  const by = matched.find((each) =>
+    limit === undefined ? gives(each) : each.effect === 'Deny' && each.kind === limit,
+  );
   if (!by) return set.identity === 'everything' ? 'the account root user may do everything' : `${what} is allowed`;
-  return `statement ${by.statement} of policy ${by.policy} ${wanted === 'Allow' ? 'allows' : 'denies'} ${what}`;
+  return `statement ${by.statement} of policy ${by.policy} ${limit === undefined ? 'allows' : 'denies'} ${what}`;
+}
+
+/** Boundaries and session policies limit what others give. */
+export function gives({ effect, kind }: Matched): boolean {
+  return effect === 'Allow' && kind !== 'boundary' && kind !== 'session';
 }
 
 function absentKeys(set: PolicySet, { action, context }: Question): string[] {

@@ -1,17 +1,15 @@
+import { automaton } from './automaton.ts';
+import { ANY, ANY_IN_SEGMENT, COLON, LITERAL, type Marks, ONE, ONE_IN_SEGMENT } from './marks.ts';
+
 /**
- * `*` and `?` in actions and resources. No regular expressions, whose backtracking a policy could make endless: here the
- * work is a small multiple of pattern length × text length whatever the pattern is.
+ * `*` and `?` in actions, resources and conditions. No regular expressions, whose backtracking a policy could make endless:
+ * here the work is a small multiple of the text's length, and for patterns that are made to be slow a small share of pattern
+ * length × text length.
  */
 export type Matcher = (text: string) => boolean;
 
-const COLON = 58;
-const LITERAL = 0;
-/** One character. */
-const ONE = 1;
-/** One character that is no colon. */
-const ONE_IN_SEGMENT = 2;
-const ANY = 3;
-const ANY_IN_SEGMENT = 4;
+/** Steps for each character of pattern and text before trying is given up. */
+const PATIENCE = 4;
 /** The pattern is used up. */
 const DONE = 5;
 
@@ -36,39 +34,65 @@ export function actionMatcher(pattern: string): Matcher {
   return wildcardMatcher([pattern.toLowerCase()], 'free');
 }
 
-/** A resource: case matters. */
-export function resourceMatcher(pattern: string): Matcher {
-  return wildcardMatcher([pattern], 'resource');
-}
-
 export function plainText(parts: readonly Part[]): string {
   return parts.map((part) => (typeof part === 'string' ? part : part.literal)).join('');
 }
 
+/** Case matters. */
 export function wildcardMatcher(parts: readonly Part[], reach: Reach): Matcher {
   const pattern = plainText(parts);
-  const kinds = kindsOf(parts, pattern.length, reach);
+  const marks = marksOf(parts, reach);
+  const { kinds } = marks;
   const first = kinds.findIndex((kind) => kind !== LITERAL);
   if (first === -1) return (text) => text === pattern;
   const prefix = pattern.slice(0, first);
   if (kinds.every((kind, at) => at < first || kind === ANY)) {
     return first === 0 ? () => true : (text) => text.startsWith(prefix);
   }
-  const codes = new Uint16Array(pattern.length);
+  if (kinds.every((kind) => kind === LITERAL || kind === ANY)) return starsOnly(pattern, kinds);
   // Each mark but a star takes one character.
-  let least = 0;
-  for (let at = 0; at < pattern.length; at++) {
-    codes[at] = pattern.charCodeAt(at);
-    if (kinds[at] !== ANY && kinds[at] !== ANY_IN_SEGMENT) least += 1;
-  }
+  const least = kinds.filter((kind) => kind !== ANY && kind !== ANY_IN_SEGMENT).length;
   const most = least === pattern.length ? least : Number.POSITIVE_INFINITY;
-  return (text) =>
-    text.length >= least && text.length <= most && text.startsWith(prefix) && matches(kinds, codes, first, text);
+  let thorough: Matcher | undefined;
+  return (text) => {
+    if (text.length < least || text.length > most || !text.startsWith(prefix)) return false;
+    const tried = matches(marks, first, text);
+    if (tried !== undefined) return tried;
+    thorough ??= automaton(marks, first);
+    return thorough(text);
+  };
+}
+
+/** What stands before, between and behind stars that cross everything: the leftmost place of each is as good as any. */
+function starsOnly(pattern: string, kinds: Uint8Array): Matcher {
+  const literals: string[] = [];
+  let from = 0;
+  for (let at = 0; at <= pattern.length; at++) {
+    if (at < pattern.length && kinds[at] !== ANY) continue;
+    literals.push(pattern.slice(from, at));
+    from = at + 1;
+  }
+  const head = literals[0]!;
+  const tail = literals.at(-1)!;
+  const between = literals.slice(1, -1);
+  const least = literals.reduce((sum, literal) => sum + literal.length, 0);
+  return (text) => {
+    if (text.length < least || !text.startsWith(head) || (tail !== '' && !text.endsWith(tail))) return false;
+    let at = head.length;
+    for (const literal of between) {
+      const found = text.indexOf(literal, at);
+      if (found === -1) return false;
+      at = found + literal.length;
+    }
+    return at <= text.length - tail.length;
+  };
 }
 
 /** Colons in literal parts do not count as the ends of segments: they come from values, not from who wrote the policy. */
-function kindsOf(parts: readonly Part[], length: number, reach: Reach): Uint8Array {
-  const kinds = new Uint8Array(length);
+export function marksOf(parts: readonly Part[], reach: Reach): Marks {
+  const pattern = plainText(parts);
+  const codes = Uint16Array.from(pattern, (_, i) => pattern.charCodeAt(i));
+  const kinds = new Uint8Array(pattern.length);
   let colons = reach === 'free' ? 5 : 0;
   let at = 0;
   for (const [index, part] of parts.entries()) {
@@ -86,23 +110,24 @@ function kindsOf(parts: readonly Part[], length: number, reach: Reach): Uint8Arr
       else if (mark === '?') kinds[at] = crosses ? ONE : ONE_IN_SEGMENT;
     }
   }
-  return kinds;
+  return { kinds, codes };
 }
 
 /**
  * Looks for the leftmost place of what follows each star, and on a mismatch lets the last star take one character more.
  * Older stars need not be tried again, but for one case: a star that keeps to its segment gives up at the colon, and
- * then the last one that crosses colons goes on.
+ * then the last one that crosses colons goes on. Undefined when that takes too many steps.
  */
-function matches(kinds: Uint8Array, codes: Uint16Array, start: number, text: string): boolean {
+function matches({ kinds, codes }: Marks, start: number, text: string): boolean | undefined {
   const end = kinds.length;
+  let patience = PATIENCE * (end + text.length);
   let mark = start;
   let at = start;
   let crossing = -1;
   let crossingTo = 0;
   let within = -1;
   let withinTo = 0;
-  for (;;) {
+  while (patience-- > 0) {
     const kind = mark < end ? kinds[mark] : DONE;
     if (kind === ANY) {
       crossing = mark++;
@@ -138,4 +163,5 @@ function matches(kinds: Uint8Array, codes: Uint16Array, start: number, text: str
       return false;
     }
   }
+  return undefined;
 }

@@ -21,23 +21,33 @@ const PRINCIPAL_TYPE = {
 const PRINCIPAL_TAG = 'aws:principaltag/';
 const RESOURCE_TAGS = ['aws:resourcetag/', 'iam:resourcetag/'];
 
-/** Nothing is made before a condition asks for it. */
-export function requestContext(
+/** Nothing is made before a condition asks for it, and most keys are asked for by many statements. */
+function remembering(find: (key: string) => Values): Context {
+  const known = new Map<string, Values>();
+  return {
+    get(key) {
+      const values = known.get(key);
+      if (values !== undefined || known.has(key)) return values;
+      const found = find(key);
+      known.set(key, found);
+      return found;
+    },
+  };
+}
+
+export function identityContext(
   identity: Identity,
   tags: readonly Tag[],
   resource: Resource | undefined,
   request: AccessRequest,
 ): Context {
-  return {
-    get(key) {
-      return (
-        ofPrincipal(identity, tags, key) ??
-        ofResource(resource, identity.account, key) ??
-        ofFront(request, key) ??
-        ofClaims(identity.session?.claims, key)
-      );
-    },
-  };
+  return remembering(
+    (key) =>
+      ofPrincipal(identity, tags, key) ??
+      ofResource(resource, identity.account, key) ??
+      ofFront(request, key) ??
+      ofClaims(identity.session?.claims, key),
+  );
 }
 
 export function webIdentityContext(
@@ -46,12 +56,10 @@ export function webIdentityContext(
   resource: Resource | undefined,
   request: AccessRequest,
 ): Context {
-  return {
-    get(key) {
-      if (key === 'aws:federatedprovider') return [provider];
-      return ofServices(key) ?? ofResource(resource, account, key) ?? ofFront(request, key) ?? ofClaims(claims, key);
-    },
-  };
+  return remembering((key) => {
+    if (key === 'aws:federatedprovider') return [provider];
+    return ofServices(key) ?? ofResource(resource, account, key) ?? ofFront(request, key) ?? ofClaims(claims, key);
+  });
 }
 
 function ofPrincipal(identity: Identity, tags: readonly Tag[], key: string): Values {
