@@ -11,6 +11,8 @@ import { clusterEndpoint, isClusterId, newClusterId } from './clusters/names.ts'
 import { openCertificate } from './config/certificate.ts';
 import { cacheFolder, makeRunFolder } from './config/folders.ts';
 import type { Options } from './config/options.ts';
+import { applyDeclaration, declaredAliases } from './declared/apply.ts';
+import { defaultClusterOnly } from './declared/default-cluster.ts';
 import { createEmbeddedHost } from './engine/embedded/host.ts';
 import { keepRunning } from './engine/kept.ts';
 import type { Gateway } from './gateway/gateway.ts';
@@ -104,11 +106,13 @@ async function bind<T>(
 
 /**
  * Builds everything from the configuration, and takes down what it has built when a part of it fails. Throws
- * DataFolderError, AccountMismatch, and Errors of the parts.
+ * DataFolderError, AccountMismatch, ConfigurationError, and Errors of the parts.
  */
 export async function startServer({ options, durable, env, log }: ServerSetup): Promise<RunningServer> {
   const { dataDir, account, region, additionalRegion } = options;
   const regions = [region, ...additionalRegion];
+  // What is wrong with it is told before anything is made.
+  const furtherNames = declaredAliases(options.declare);
   const undo: (() => Promise<unknown>)[] = [];
   const takeDown = async () => {
     for (const step of undo.splice(0).reverse()) {
@@ -146,7 +150,7 @@ export async function startServer({ options, durable, env, log }: ServerSetup): 
 
     const parts = [
       loadSealer({ folder: dataDir, env }),
-      openCertificate(options, join(dataDir, 'tls'), now),
+      openCertificate(options, join(dataDir, 'tls'), now, furtherNames),
       startControl(),
     ] as const;
     // None may still be building when what was built is taken down.
@@ -163,6 +167,15 @@ export async function startServer({ options, durable, env, log }: ServerSetup): 
     const keyUses = createKeyUses();
 
     const iam = { store, sealer, account, now, random: randomBytes, keyUses };
+    const declared = options.declare && {
+      source: options.declare,
+      iam,
+      places: { operations: defaultClusterOnly(store), defaultClusterId, regions },
+      wake: (database: string) => fleet.wake(database),
+      env,
+      log,
+    };
+    const declaredNames = declared ? await applyDeclaration(declared) : [];
     const services = createServices({
       iam,
       authority,
@@ -184,6 +197,7 @@ export async function startServer({ options, durable, env, log }: ServerSetup): 
 
     await awake;
     const aliases = new Map<string, string | undefined>([
+      ...declaredNames,
       [options.host, undefined],
       ...options.clusterAlias.map(({ name, clusterId }) => [name, clusterId] as const),
     ]);
