@@ -15,6 +15,7 @@ import { applyDeclaration, declaredAliases } from './declared/apply.ts';
 import { defaultClusterOnly } from './declared/default-cluster.ts';
 import { createEmbeddedHost } from './engine/embedded/host.ts';
 import { keepRunning } from './engine/kept.ts';
+import type { Engine } from './engine/port.ts';
 import type { Gateway } from './gateway/gateway.ts';
 import { listen } from './gateway/listener.ts';
 import { refusalFields } from './gateway/refuse.ts';
@@ -171,7 +172,8 @@ export async function startServer({ options, durable, env, log }: ServerSetup): 
       source: options.declare,
       iam,
       places: { operations: defaultClusterOnly(store), defaultClusterId, regions },
-      wake: (database: string) => fleet.wake(database),
+      inDatabase: async (database: string, work: (engine: Engine) => Promise<void>) =>
+        await work((await fleet.wake(database)).engine),
       env,
       log,
     };

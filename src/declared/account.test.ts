@@ -42,7 +42,7 @@ async function apply(content: Declaration, env: NodeJS.ProcessEnv = {}): Promise
     source: { file: 'postern.json', folder, content },
     iam: { store, sealer, account: ACCOUNT, now: () => new Date(), random: randomBytes, keyUses: createKeyUses() },
     places: { operations: defaultClusterOnly(store), defaultClusterId: CLUSTER, regions: ['us-east-1'] },
-    wake: () => Promise.reject(new Error('nobody asked for a database')),
+    inDatabase: () => Promise.reject(new Error('nobody asked for a database')),
     env,
     log,
   });

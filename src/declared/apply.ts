@@ -1,7 +1,7 @@
 import type { Log } from '../audit/log.ts';
-import type { AwakeCluster } from '../clusters/cluster.ts';
 import { aliasComplaint } from '../clusters/names.ts';
 import { ConfigurationError } from '../config/configuration-error.ts';
+import type { Engine } from '../engine/port.ts';
 import type { Iam } from '../iam/iam.ts';
 import { applyGroup, applyPolicy, applyProvider, applyRole, applyUser, inOrderOfTrust } from './account.ts';
 import { Applying } from './applying.ts';
@@ -57,8 +57,8 @@ export interface ApplyOptions {
   source: DeclarationSource;
   iam: Iam;
   places: ClusterPlaces;
-  /** Starts the PostgreSQL of a cluster. */
-  wake(database: string): Promise<AwakeCluster>;
+  /** Runs `work` with a database that is awake, and stays so. */
+  inDatabase(database: string, work: (engine: Engine) => Promise<void>): Promise<void>;
   env: NodeJS.ProcessEnv;
   log: Log;
 }
@@ -93,8 +93,7 @@ export async function applyDeclaration(options: ApplyOptions): Promise<ReadonlyM
     await each('clusters', clusters, async (path, item) => {
       if (item.databaseRoles === undefined && item.sql === undefined) return;
       const database = applying.clusters.get(item.name)?.database as string;
-      const { engine } = await options.wake(database);
-      await applyDatabase(applying, path, item, engine);
+      await options.inDatabase(database, (engine) => applyDatabase(applying, path, item, engine));
     });
   });
   return new Map(

@@ -4,10 +4,16 @@ import type { Log } from '../audit/log.ts';
 import { clusterArn, clusterEndpoint } from '../clusters/names.ts';
 import { ConfigurationError } from '../config/configuration-error.ts';
 import type { Iam } from '../iam/iam.ts';
-import { Refused } from '../refused.ts';
+import { type RefusalKind, Refused } from '../refused.ts';
 import type { ClusterRecord } from '../state/records.ts';
 import type { Document } from './shape.ts';
 
+/** What is refused for reasons that no other file would change. */
+const NOT_OF_THE_FILE: ReadonlySet<RefusalKind> = new Set([
+  'engine-unavailable',
+  'service-unavailable',
+  'shutting-down',
+]);
 /** Files larger than this, in bytes, are no policies. */
 const MAX_DOCUMENT = 256 * 1024;
 /** The placeholder of the account's id. */
@@ -36,7 +42,7 @@ export class Applying {
     try {
       return await work();
     } catch (error) {
-      if (!(error instanceof Refused)) throw error;
+      if (!(error instanceof Refused) || NOT_OF_THE_FILE.has(error.kind)) throw error;
       throw new ConfigurationError(`${path}: ${error.say ?? error.detail}`);
     }
   }

@@ -7,8 +7,10 @@ import { below } from './shape.ts';
 
 /** What the control plane does for declared clusters. All throw Refused. */
 export interface ClusterOperations {
-  /** Resolves with the cluster's id when it is ACTIVE. */
+  /** Begins; resolves with the cluster's id. */
   create(region: string, input: { clientToken: string; deletionProtection?: boolean | undefined }): Promise<string>;
+  /** Resolves when the cluster is made, or gone: no longer CREATING or DELETING. */
+  settled(id: string): Promise<void>;
   protect(cluster: Readonly<ClusterRecord>, deletionProtection: boolean): Promise<void>;
   tag(cluster: Readonly<ClusterRecord>, tags: Readonly<Record<string, string>>): Promise<void>;
   putPolicy(cluster: Readonly<ClusterRecord>, document: string): Promise<void>;
@@ -37,17 +39,20 @@ export async function applyCluster(
   const { store } = applying.iam;
   const region = checkedRegion(path, declared, regions);
   const clientToken = declaredToken(name);
-  const found =
+  const find = () =>
     name === DEFAULT_CLUSTER
       ? store.get('clusters', defaultClusterId)
       : store.all('clusters').find((each) => each.region === region && each.madeBy?.clientToken === clientToken);
-  if (!found && name === DEFAULT_CLUSTER) {
-    throw new ConfigurationError(`${path}: the default cluster has been deleted`);
-  }
-  let id = found?.id;
+  const before = find();
+  // What a start before this one, or a deletion, has left half done.
+  if (before) await applying.at(path, () => operations.settled(before.id));
+  let id = find()?.id;
   if (id === undefined) {
-    id = await applying.at(path, () => operations.create(region, { clientToken, deletionProtection }));
-    applying.changed(path, `cluster ${id} made in ${region}`);
+    if (name === DEFAULT_CLUSTER) throw new ConfigurationError(`${path}: the default cluster has been deleted`);
+    const made = await applying.at(path, () => operations.create(region, { clientToken, deletionProtection }));
+    await applying.at(path, () => operations.settled(made));
+    applying.changed(path, `cluster ${made} made in ${region}`);
+    id = made;
   }
   const cluster = recordOf(applying, id);
   if (cluster.status !== 'ACTIVE') throw new ConfigurationError(`${path}: cluster ${id} is ${cluster.status}`);

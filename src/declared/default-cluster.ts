@@ -14,6 +14,7 @@ export function defaultClusterOnly(store: Store): ClusterOperations {
     async create() {
       throw unsupported('Only the cluster `default` can be declared.');
     },
+    async settled() {},
     protect: ({ id }, deletionProtection) => change(id, { deletionProtection }),
     tag: ({ id, tags: old }, tags) => change(id, { tags: { ...old, ...tags } }),
     async putPolicy() {
