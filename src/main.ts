@@ -161,6 +161,7 @@ export async function startServer({ options, durable, env, log }: ServerSetup): 
     const bootstrap = { account, region, clusterId: onlyCluster, now: now(), random: randomBytes };
     const { defaultClusterId } = await bootstrapAccount(store, sealer, bootstrap);
     const awake = fleet.wake(defaultClusterId);
+    awake.catch(() => undefined);
 
     const sessionTokens = createSessionMaker({ sealer, random: randomBytes });
     const keys = createKeyRing({ store, sealer, sessions: sessionTokens });

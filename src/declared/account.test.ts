@@ -8,12 +8,14 @@ import { bootstrapAccount } from '../iam/bootstrap.ts';
 import { createKeyUses } from '../iam/key-uses.ts';
 import { createKeyRing } from '../iam/keys.ts';
 import { createMemoryStore } from '../state/memory-store.ts';
+import type { ClusterRecord } from '../state/records.ts';
 import { createSealer } from '../state/sealing.ts';
 import type { Store } from '../state/store.ts';
+import { clusterRecord } from '../state/testing-records.ts';
 import { createSessionMaker } from '../sts/session-token.ts';
 import { applyDeclaration } from './apply.ts';
+import type { ClusterOperations } from './clusters.ts';
 import type { Declaration } from './declaration.ts';
-import { defaultClusterOnly } from './default-cluster.ts';
 
 const ACCOUNT = '123456789012';
 const CLUSTER = 'd'.repeat(26);
@@ -35,13 +37,32 @@ beforeEach(async () => {
   });
 });
 
+/** A control plane that does as it is told. */
+const operations: ClusterOperations = {
+  async create(region, { clientToken, deletionProtection = true }) {
+    const id = randomBytes(13).toString('hex');
+    const madeBy = { clientToken, digest: '' };
+    const record = clusterRecord(id, { region, deletionProtection, madeBy, status: 'CREATING' });
+    await store.change((draft) => draft.put('clusters', id, record));
+    return id;
+  },
+  settled: (id) => put(id, { status: 'ACTIVE' }),
+  protect: ({ id }, deletionProtection) => put(id, { deletionProtection }),
+  tag: ({ id, tags }, more) => put(id, { tags: { ...tags, ...more } }),
+  putPolicy: ({ id }, document) => put(id, { policy: { document, version: '1' } }),
+};
+
+function put(id: string, changes: Partial<ClusterRecord>): Promise<void> {
+  return store.change((draft) => draft.put('clusters', id, { ...draft.get('clusters', id)!, ...changes }));
+}
+
 async function apply(content: Declaration, env: NodeJS.ProcessEnv = {}): Promise<string[]> {
   changes = [];
   const log = { info: ({ path }: { path: string }) => void changes.push(path) } as unknown as Log;
   await applyDeclaration({
     source: { file: 'postern.json', folder, content },
     iam: { store, sealer, account: ACCOUNT, now: () => new Date(), random: randomBytes, keyUses: createKeyUses() },
-    places: { operations: defaultClusterOnly(store), defaultClusterId: CLUSTER, regions: ['us-east-1'] },
+    places: { operations, defaultClusterId: CLUSTER, regions: ['us-east-1'] },
     inDatabase: () => Promise.reject(new Error('nobody asked for a database')),
     env,
     log,
@@ -238,6 +259,28 @@ describe('applying a declaration', () => {
     await store.change(drift);
     expect(await apply(WHOLE, env)).toEqual(paths);
     expect(await apply(WHOLE, env)).toEqual([]);
+  });
+
+  it('makes clusters, finds them again by what they were made with, and says their names where they are needed', async () => {
+    const principal = { AWS: arn('root') };
+    const Statement = { Effect: 'Allow', Principal: principal, Action: 'dsql:*', Resource: '*' };
+    const whole = {
+      clusters: [{ name: 'orders', tags: { a: 'b' }, policy: { Version: '2012-10-17', Statement } }],
+      // biome-ignore lint/suspicious/noTemplateCurlyInString: a placeholder of the file.
+      policies: [{ name: 'p', document: allow('dsql:DbConnect', '${postern:cluster.orders.arn}') }],
+    };
+    expect(await apply(whole)).toEqual([
+      'declare.clusters[0]',
+      'declare.clusters[0].tags',
+      'declare.policies[0]',
+      'declare.clusters[0].policy',
+    ]);
+    expect(await apply(whole)).toEqual([]);
+    const [made, ...others] = store.all('clusters').filter(({ id }) => id !== CLUSTER);
+    expect(others).toEqual([]);
+    expect(made).toMatchObject({ region: 'us-east-1', deletionProtection: true, tags: { a: 'b' } });
+    const policy = store.get('managedPolicies', arn('policy/p'))?.versions[0]?.document;
+    expect(policy).toContain(`"arn:aws:dsql:us-east-1:${ACCOUNT}:cluster/${made?.id}"`);
   });
 
   it('goes back to an old version of a policy rather than making the same again', async () => {
