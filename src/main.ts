@@ -8,12 +8,15 @@ import type { Log } from './audit/log.ts';
 import { createClusterDirectory, deadEnds } from './clusters/directory.ts';
 import { Fleet } from './clusters/fleet.ts';
 import { DEFAULT_QUOTAS, Lifecycle } from './clusters/lifecycle.ts';
-import { isClusterId, newClusterId } from './clusters/names.ts';
+import { clusterEndpoint, isClusterId, newClusterId } from './clusters/names.ts';
 import { openCertificate } from './config/certificate.ts';
 import { cacheFolder, makeRunFolder } from './config/folders.ts';
 import type { Options } from './config/options.ts';
+import { applyDeclaration, declaredAliases } from './declared/apply.ts';
+import { defaultClusterOnly } from './declared/default-cluster.ts';
 import { createEmbeddedHost } from './engine/embedded/host.ts';
 import { keepRunning } from './engine/kept.ts';
+import type { Engine } from './engine/port.ts';
 import type { Gateway } from './gateway/gateway.ts';
 import { listen } from './gateway/listener.ts';
 import { Quotas } from './gateway/quotas.ts';
@@ -44,6 +47,8 @@ export interface RunningServer {
   /** PEM file that clients check the server's certificate with; undefined: the system's own authorities. */
   caFile: string | undefined;
   runFolder: string;
+  /** The public endpoints of all clusters, in the order of their ids. */
+  endpoints(): string[];
   /** The account root user's long-term key, for the operator. */
   rootCredentials(): { accessKeyId: string; secretAccessKey: string };
   /** The named login attempt, or the last one, step by step; undefined when it is not known (any more). */
@@ -110,11 +115,13 @@ async function bind<T>(
 
 /**
  * Builds everything from the configuration, and takes down what it has built when a part of it fails. Throws
- * DataFolderError, AccountMismatch, and Errors of the parts.
+ * DataFolderError, AccountMismatch, ConfigurationError, and Errors of the parts.
  */
 export async function startServer({ options, durable, env, log }: ServerSetup): Promise<RunningServer> {
   const { dataDir, account, region, additionalRegion } = options;
   const regions = [region, ...additionalRegion];
+  // What is wrong with it is told before anything is made.
+  const furtherNames = declaredAliases(options.declare);
   const undo: (() => Promise<unknown>)[] = [];
   const takeDown = async () => {
     for (const step of undo.splice(0).reverse()) {
@@ -162,7 +169,7 @@ export async function startServer({ options, durable, env, log }: ServerSetup): 
 
     const parts = [
       loadSealer({ folder: dataDir, env }),
-      openCertificate(options, join(dataDir, 'tls'), now),
+      openCertificate(options, join(dataDir, 'tls'), now, furtherNames),
       startControl(),
     ] as const;
     // None may still be building when what was built is taken down.
@@ -195,6 +202,22 @@ export async function startServer({ options, durable, env, log }: ServerSetup): 
     const keyUses = createKeyUses();
 
     const iam = { store, sealer, account, now, random: randomBytes, keyUses };
+    const declared = options.declare && {
+      source: options.declare,
+      iam,
+      places: { operations: defaultClusterOnly(store), defaultClusterId, regions },
+      async inDatabase(database: string, work: (engine: Engine) => Promise<void>) {
+        const use = fleet.use(database);
+        try {
+          await work((await fleet.wake(database)).engine);
+        } finally {
+          use.release();
+        }
+      },
+      env,
+      log,
+    };
+    const declaredNames = declared ? await applyDeclaration(declared) : [];
     const services = createServices({
       iam,
       authority,
@@ -217,6 +240,7 @@ export async function startServer({ options, durable, env, log }: ServerSetup): 
 
     await awake;
     const aliases = new Map<string, string | undefined>([
+      ...declaredNames,
       [options.host, undefined],
       ...options.clusterAlias.map(({ name, clusterId }) => [name, clusterId] as const),
     ]);
@@ -260,6 +284,11 @@ export async function startServer({ options, durable, env, log }: ServerSetup): 
       clusterId: defaultClusterId,
       caFile: certificate.caFile,
       runFolder,
+      endpoints: () =>
+        store
+          .all('clusters')
+          .filter((cluster) => regions.includes(cluster.region))
+          .map((cluster) => clusterEndpoint(cluster.id, cluster.region)),
       rootCredentials: () => rootCredentials(store, sealer),
       why(connectionId) {
         const attempt = connectionId === undefined ? attempts.newest : attempts.find(connectionId);

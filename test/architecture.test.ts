@@ -31,6 +31,14 @@ const MAY: Record<string, readonly string[]> = {
   engine: ['audit', 'refused.ts'],
   'engine/embedded': ['engine/port.ts', 'audit', 'machine', 'refused.ts'],
   config: ['tls', 'clusters/names.ts'],
+  declared: [
+    ...DOMAIN,
+    ...PURE,
+    'config/configuration-error.ts',
+    'engine/port.ts',
+    'gateway/translate.ts',
+    'refused.ts',
+  ],
   cli: [
     'main.ts',
     'config',
@@ -41,7 +49,7 @@ const MAY: Record<string, readonly string[]> = {
     'audit/log.ts',
     'machine',
   ],
-  'main.ts': [...FRONTS, ...DOMAIN, ...ADAPTERS, 'engine', 'config', 'tls'],
+  'main.ts': ['declared', ...FRONTS, ...DOMAIN, ...ADAPTERS, 'engine', 'config', 'tls'],
   'refused.ts': [],
 };
 

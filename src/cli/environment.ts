@@ -17,7 +17,7 @@ const TOKEN_LIFETIME = 12 * 3600;
 const LOOKUP_TIME = 250;
 
 /** Where a client on this machine reaches a listener that is bound to every address. */
-function reachable(host: string): string {
+export function reachable(host: string): string {
   if (host === '0.0.0.0') return '127.0.0.1';
   return host === '::' ? '::1' : host;
 }

@@ -1,4 +1,5 @@
 import { describeOptions } from '../config/options.ts';
+import { HOSTS_FILE } from './hosts-file.ts';
 
 export const OVERVIEW = `postern: token logins and IAM policies in front of a real PostgreSQL, as Aurora DSQL has them
 
@@ -6,6 +7,7 @@ export const OVERVIEW = `postern: token logins and IAM policies in front of a re
   postern exec [OPTION…] -- COMMAND [ARG…]    run COMMAND with a private server that is thrown away afterwards
   postern env [--format shell|dotenv|json]    print the environment for the server that runs on the data directory
   postern token --user NAME [OPTION…]         make a token from the AWS credentials in the environment
+  postern hosts [--write|--remove]            print or set the clusters' endpoints as lines of the hosts file
   postern why [CONNECTION_ID] [--json]        explain the last login attempt, or the named one, step by step
   postern why --user R --principal ARN        would this IAM user or role be let in as database role R?
   postern help [COMMAND]                      this, or more about a command
@@ -55,6 +57,17 @@ without asking the server. NAME admin gives an admin token, any other a token fo
   --hostname HOST       the host that the token is for (CLUSTER_ENDPOINT, POSTERN_CLUSTER_HOSTNAME, PGHOST)
   --region REGION       (the region in --hostname, AWS_REGION, AWS_DEFAULT_REGION, or the region in HOST)
   --expires-in SECONDS  1 to 604800 (900)
+`;
+    case 'hosts':
+      return `postern hosts [--data-dir DIR]
+postern hosts --write|--remove [--file FILE] [--data-dir DIR]
+
+Prints the endpoints of all clusters of the server that runs on the data directory, as lines of the hosts file: with them,
+every cluster is reached by its own name, and \`postern env\` gives it as PGHOST. Run it again when clusters came or went.
+
+  --write      set them in the file, between two comments that name the data directory; the rest of the file stays as it is
+  --remove     take them out again; no server needs to run
+  --file FILE  another file than ${HOSTS_FILE}
 `;
     case 'why':
       return `postern why [CONNECTION_ID] [--json] [--data-dir DIR]

@@ -10,6 +10,7 @@ const COMMANDS: Record<string, () => Promise<Run>> = {
   exec: async () => (await import('./exec.ts')).runExec,
   env: async () => (await import('./env.ts')).runEnv,
   token: async () => (await import('./token.ts')).runTokenCommand,
+  hosts: async () => (await import('./hosts.ts')).runHosts,
   why: async () => (await import('./why.ts')).runWhy,
 };
 

@@ -4,7 +4,8 @@ import type { Log } from '../audit/log.ts';
 import type { Options } from '../config/options.ts';
 import { writeAtomically } from '../machine/atomic-file.ts';
 import { type RunningServer, startServer } from '../main.ts';
-import { type Environment, makeEnvironment } from './environment.ts';
+import { type Environment, makeEnvironment, reachable } from './environment.ts';
+import type { Hosts } from './hosts.ts';
 import { leftRunFolder, openOperatorSocket, type Questions } from './operator.ts';
 
 /** A server with all that its operator uses beside it. */
@@ -32,7 +33,7 @@ export async function serve(
   try {
     if (left !== undefined && left !== server.runFolder) await rm(left, { recursive: true, force: true });
     const fresh = () => makeEnvironment(server, options, new Date());
-    const operator = await openOperatorSocket(dataDir, server.runFolder, questions(server, fresh));
+    const operator = await openOperatorSocket(dataDir, server.runFolder, questions(server, options.host, fresh));
     const environment = await fresh();
     if (readyFile) await writeAtomically(readyFile, `${JSON.stringify(environment, null, 2)}\n`, 0o600);
     return {
@@ -50,9 +51,10 @@ export async function serve(
   }
 }
 
-function questions(server: RunningServer, environment: () => Promise<Environment>): Questions {
+function questions(server: RunningServer, host: string, environment: () => Promise<Environment>): Questions {
   return {
     '/env': () => environment(),
+    '/hosts': (): Hosts => ({ address: reachable(host), names: server.endpoints() }),
     '/why': (parameters) => server.why(parameters.get('connection') ?? undefined),
     '/would-admit': (parameters) =>
       server.wouldAdmit({

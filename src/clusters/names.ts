@@ -1,3 +1,5 @@
+import { isIP } from 'node:net';
+
 /** Names of a cluster: Amazon Aurora DSQL API reference, shapes ClusterId, ClusterArn and Endpoint. */
 
 const CLUSTER_ID = /^[a-z0-9]{26}$/;
@@ -24,6 +26,17 @@ export function clusterArn(id: string, { region, account }: { region: string; ac
 /** The public endpoint: a host name in lower case. */
 export function clusterEndpoint(id: string, region: string): string {
   return `${id}.dsql.${region}.on.aws`;
+}
+
+const HOST_NAME = /^(?=.{1,253}$)[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)*$/;
+
+/** Why a name cannot be a further one of the default cluster, or of another one; undefined: it can. */
+export function aliasComplaint(name: string, of: 'default' | 'another'): string | undefined {
+  if (isIP(name) === 0 && !HOST_NAME.test(name)) return `${JSON.stringify(name)} is no host name or address`;
+  if (of === 'default') return undefined;
+  // Everything that this server tells its operator takes these for the default cluster.
+  if (/^(localhost|127\..*|::1)$/i.test(name)) return `${name} always means the default cluster`;
+  return clusterOfHost(name.toLowerCase()) ? `${name} is an endpoint already` : undefined;
 }
 
 const ENDPOINT = /^([a-z0-9]{26})\.dsql(?:-[a-z0-9]{1,12})?\.([a-z0-9-]{1,20})\.on\.aws$/;

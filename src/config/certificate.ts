@@ -11,15 +11,23 @@ export interface Certificate {
   reload(): Promise<void>;
 }
 
-/** The operator's own certificate where the options name one, else one of the local authority in `folder`. */
-export async function openCertificate(options: Options, folder: string, now: () => Date): Promise<Certificate> {
+/**
+ * The operator's own certificate where the options name one, else one of the local authority in `folder`, with the
+ * `furtherNames` that clusters have.
+ */
+export async function openCertificate(
+  options: Options,
+  folder: string,
+  now: () => Date,
+  furtherNames: readonly string[] = [],
+): Promise<Certificate> {
   const load = async () => {
     const { tlsCert, tlsKey } = options;
     if (tlsCert !== undefined && tlsKey !== undefined) {
       const pair = loadOperatorCertificates({ certFile: tlsCert, keyFile: tlsKey, caFile: options.tlsCa }, now());
       return { tls: createTlsSettings(pair), caFile: pair.caFile };
     }
-    const made = await ensureCertificates({ folder, names: names(options), now });
+    const made = await ensureCertificates({ folder, names: names(options, furtherNames), now });
     return { tls: createTlsSettings(made), caFile: made.caFile };
   };
   let current = await load();
@@ -37,8 +45,11 @@ export async function openCertificate(options: Options, folder: string, now: () 
 }
 
 /** Every name under which a cluster of this server can be reached; those of clusters to come by a wildcard. */
-function names({ host, region, additionalRegion, clusterAlias }: Options): { dns: string[]; ip: string[] } {
-  const aliases = clusterAlias.map(({ name }) => name);
+function names(
+  { host, region, additionalRegion, clusterAlias }: Options,
+  furtherNames: readonly string[],
+): { dns: string[]; ip: string[] } {
+  const aliases = [...clusterAlias.map(({ name }) => name), ...furtherNames];
   const isAddress = (name: string) => /^[\d.]+$/.test(name) || name.includes(':');
   const unspecified = ['0.0.0.0', '::'];
   const ip = new Set(

@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
-import { resolve } from 'node:path';
+import { dirname, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import { clusterOfHost, isClusterId } from '../clusters/names.ts';
+import { aliasComplaint, isClusterId } from '../clusters/names.ts';
 import { ConfigurationError } from './configuration-error.ts';
 
 /** What `start` and `exec` are told. Paths are absolute. */
@@ -36,7 +36,21 @@ export interface Options {
   logLevel: LogLevel;
   logFile: string | undefined;
   postgresUser: string | undefined;
+  /** The value of `declare` in the configuration file, unread; undefined where there is none. */
+  declare: Declared | undefined;
 }
+
+/** What the file says that the account contains. */
+export interface Declared {
+  /** How messages name the file. */
+  file: string;
+  /** What paths in it are relative to. */
+  folder: string;
+  content: unknown;
+}
+
+/** What can be said in three places; the contents of the account only in the file. */
+type OptionKey = Exclude<keyof Options, 'declare'>;
 
 /** A further name of a cluster. */
 export interface ClusterAlias {
@@ -57,6 +71,8 @@ interface OptionRow {
   execDefault?: string;
   help: string;
   repeatable?: true;
+  /** For editors: what JSON Schema says of a value in the file, where it is more than text. */
+  schema?: object;
   /** Reads one given value. Throws an Error that says what is wrong with it. */
   read: (text: string, cwd: string) => unknown;
 }
@@ -75,6 +91,7 @@ const whole = (least: number, most: number) => (text: string) => {
     throw new Error(`${JSON.stringify(text)} is no whole number from ${least} to ${most}`);
   return Number(text);
 };
+const wholeSchema = (minimum: number, maximum: number) => ({ type: 'integer', minimum, maximum });
 const matching = (pattern: RegExp, what: string) => (text: string) => {
   if (!pattern.test(text)) throw new Error(`${JSON.stringify(text)} is no ${what}`);
   return text;
@@ -85,25 +102,23 @@ const oneOf = (values: readonly string[]) => (text: string) => {
 };
 const region = matching(/^(?=.{1,20}$)[a-z]{2,4}(-[a-z]+)+-\d{1,2}$/, 'region');
 
-const HOST_NAME = /^(?=.{1,253}$)[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)*$/;
-
 /** In s; longer than anybody waits, and short enough for a timer. */
 const WEEK = 604_800;
 
 function readAlias(text: string): ClusterAlias {
   const [name = '', ...rest] = text.split('=');
-  if (isIP(name) === 0 && !HOST_NAME.test(name)) throw new Error(`${JSON.stringify(name)} is no host name or address`);
+  const complaint = aliasComplaint(name, rest.length === 0 ? 'default' : 'another');
+  if (complaint !== undefined) throw new Error(complaint);
   if (rest.length === 0) return { name: name.toLowerCase(), clusterId: undefined };
-  // Everything that this server tells its operator takes these for the default cluster.
-  if (/^(localhost|127\..*|::1)$/i.test(name)) throw new Error(`${name} always means the default cluster`);
-  if (clusterOfHost(name.toLowerCase())) throw new Error(`${name} is an endpoint already`);
   const clusterId = rest.join('=');
   if (!isClusterId(clusterId)) throw new Error(`${JSON.stringify(clusterId)} is no cluster id (26 of a-z and 0-9)`);
   return { name: name.toLowerCase(), clusterId };
 }
 
+const portSchema = wholeSchema(0, 65_535);
+
 /** One row an option: flag, variable, file key, validation and help all come from here. Keyed by Options. */
-const ROWS: Record<keyof Options, OptionRow> = {
+const ROWS: Record<OptionKey, OptionRow> = {
   dataDir: { value: 'DIR', default: '.postern', help: 'everything that must survive; mode 0700', read: path },
   host: {
     value: 'ADDR',
@@ -115,12 +130,20 @@ const ROWS: Record<keyof Options, OptionRow> = {
       return text;
     },
   },
-  pgPort: { value: 'N', default: '5432', execDefault: '0', help: 'PostgreSQL wire; 0 = any free port', read: port },
+  pgPort: {
+    value: 'N',
+    default: '5432',
+    execDefault: '0',
+    help: 'PostgreSQL wire; 0 = any free port',
+    schema: portSchema,
+    read: port,
+  },
   apiPort: {
     value: 'N',
     default: '4510',
     execDefault: '0',
     help: 'HTTP API for IAM, STS and DSQL; 0 = any free port',
+    schema: portSchema,
     read: port,
   },
   region: {
@@ -139,54 +162,63 @@ const ROWS: Record<keyof Options, OptionRow> = {
     value: 'ID',
     default: '123456789012',
     help: 'the AWS account that this server plays',
+    schema: { type: 'string', pattern: '^[0-9]{12}$' },
     read: matching(/^\d{12}$/, 'account id (12 digits)'),
   },
   dialect: {
     value: 'dsql|postgres',
     default: 'dsql',
     help: 'dsql: what Aurora DSQL refuses is refused; postgres: stock PostgreSQL behind the same login',
+    schema: { enum: ['dsql', 'postgres'] },
     read: oneOf(['dsql', 'postgres']),
   },
   idleTime: {
     value: 'SECONDS',
     default: '3600',
     help: 'after so long without sessions the PostgreSQL of a cluster stops until the next connection; 0 = never',
+    schema: wholeSchema(0, WEEK),
     read: whole(0, WEEK),
   },
   fidelity: {
     value: 'local|strict',
     default: 'local',
     help: 'a connection to a cluster that sleeps: local: waits until it is awake; strict: is refused, as by the service',
+    schema: { enum: ['local', 'strict'] },
     read: oneOf(['local', 'strict']),
   },
   maxConnections: {
     value: 'N',
     default: '10000',
     help: 'connections to one cluster, at most 10000; 0 = as many as its PostgreSQL takes (--postgres-connections)',
+    schema: wholeSchema(0, 10_000),
     read: whole(0, 10_000),
   },
   connectionRate: {
     value: 'N',
     default: '100',
     help: 'new connections a second to one cluster; 0 = unlimited',
+    schema: wholeSchema(0, 1_000_000),
     read: whole(0, 1_000_000),
   },
   connectionBurst: {
     value: 'N',
     default: '1000',
     help: 'of these, how many may come at once after a quiet time',
+    schema: wholeSchema(1, 1_000_000),
     read: whole(1, 1_000_000),
   },
   maxConnectionTime: {
     value: 'SECONDS',
     default: '3600',
     help: 'how long a connection may last; a transaction in progress gets 300 more; 0 = for ever',
+    schema: wholeSchema(0, WEEK),
     read: whole(0, WEEK),
   },
   postgresConnections: {
     value: 'N',
     default: '1000',
     help: 'sessions that the PostgreSQL of a cluster has room for, at most 10000; each costs 11 KB while it is awake',
+    schema: wholeSchema(10, 10_000),
     read: whole(10, 10_000),
   },
   readyFile: {
@@ -207,7 +239,13 @@ const ROWS: Record<keyof Options, OptionRow> = {
     help: 'a further host name or address of the default cluster, or of this one',
     read: readAlias,
   },
-  logLevel: { value: LOG_LEVELS.join('|'), default: 'info', help: 'what is logged', read: oneOf(LOG_LEVELS) },
+  logLevel: {
+    value: LOG_LEVELS.join('|'),
+    default: 'info',
+    help: 'what is logged',
+    schema: { enum: LOG_LEVELS },
+    read: oneOf(LOG_LEVELS),
+  },
   logFile: { value: 'FILE', help: 'where JSON lines are logged, instead of standard error', read: path },
   postgresUser: {
     value: 'NAME',
@@ -216,7 +254,7 @@ const ROWS: Record<keyof Options, OptionRow> = {
   },
 };
 
-const KEYS = Object.keys(ROWS) as (keyof Options)[];
+const KEYS = Object.keys(ROWS) as OptionKey[];
 const kebab = (key: string) => key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
 const REPEATABLE: ReadonlySet<string> = new Set(KEYS.filter((key) => ROWS[key].repeatable).map(kebab));
 const variable = (key: string) => `POSTERN_${kebab(key).replaceAll('-', '_').toUpperCase()}`;
@@ -257,6 +295,7 @@ export function readOptions(
       throw new ConfigurationError(`${source}: ${(error as Error).message}`);
     }
   }
+  values.declare = file.declared;
   const options = values as unknown as Options;
   options.additionalRegion = [...new Set(options.additionalRegion)].filter((name) => name !== options.region);
   refuseAmbiguousAlias([{ name: options.host, clusterId: undefined }, ...options.clusterAlias]);
@@ -316,7 +355,7 @@ function readFlags(argv: readonly string[]): Map<string, string[]> {
 
 /** The text of an option and the words by which a message names its source. */
 function given(
-  key: keyof Options,
+  key: OptionKey,
   flags: ReadonlyMap<string, string[]>,
   env: NodeJS.ProcessEnv,
   file: { name: string; values: ReadonlyMap<string, string[]> },
@@ -335,7 +374,13 @@ function given(
   return [`--${name}`, fallback === undefined ? [] : [fallback]];
 }
 
-function readFile(asked: string | undefined, cwd: string): { name: string; values: Map<string, string[]> } {
+interface ConfigurationFile {
+  name: string;
+  values: Map<string, string[]>;
+  declared?: Declared;
+}
+
+function readFile(asked: string | undefined, cwd: string): ConfigurationFile {
   const name = asked ?? DEFAULT_FILE;
   const values = new Map<string, string[]>();
   let text: string;
@@ -355,7 +400,14 @@ function readFile(asked: string | undefined, cwd: string): { name: string; value
   if (typeof content !== 'object' || content === null || Array.isArray(content)) {
     throw new ConfigurationError(`${name}: must be a JSON object`);
   }
+  let declared: Declared | undefined;
   for (const [field, value] of Object.entries(content)) {
+    // For editors.
+    if (field === '$schema') continue;
+    if (field === 'declare') {
+      declared = { file: name, folder: dirname(resolve(cwd, name)), content: value };
+      continue;
+    }
     const key = KEYS.find((candidate) => candidate === field || kebab(candidate) === field);
     if (!key) {
       const near = nearest(field, KEYS.map(kebab));
@@ -367,7 +419,7 @@ function readFile(asked: string | undefined, cwd: string): { name: string; value
     }
     values.set(key, list.map(String));
   }
-  return { name, values };
+  return { name, values, ...(declared && { declared }) };
 }
 
 function nearest(word: string, names: readonly string[]): string | undefined {
@@ -388,6 +440,26 @@ function editDistance(a: string, b: string): number {
     row = next;
   }
   return row[b.length] as number;
+}
+
+/** The JSON Schema of the configuration file; `declare` is that of its contents of the account. */
+export function configurationSchema(declare: object): object {
+  const properties = KEYS.map((key) => {
+    const { help, repeatable, schema = { type: 'string', minLength: 1 }, default: fallback } = ROWS[key];
+    const value = repeatable ? { type: ['array', 'string'], items: schema } : schema;
+    const known =
+      fallback === undefined
+        ? {}
+        : { default: 'type' in schema && schema.type === 'integer' ? Number(fallback) : fallback };
+    return [kebab(key), { description: help, ...value, ...known }];
+  });
+  return {
+    $schema: 'https://json-schema.org/draft/2020-12/schema',
+    title: 'postern.json',
+    type: 'object',
+    properties: { $schema: { type: 'string' }, ...Object.fromEntries(properties), declare },
+    additionalProperties: false,
+  };
 }
 
 /** The options of a command as lines of help. */

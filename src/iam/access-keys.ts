@@ -4,16 +4,21 @@ import type { Sealer } from '../state/sealer.ts';
 import type { Draft } from '../state/store.ts';
 import { nameKey } from './arn.ts';
 import { find, USER } from './entities.ts';
-import { type Iam, noSuchEntity, type Reader } from './iam.ts';
+import { entityExists, type Iam, noSuchEntity, type Reader } from './iam.ts';
 import type { Identity } from './identity.ts';
 import { type Random, secretAccessKey, uniqueId } from './ids.ts';
 import { type InputOf, required } from './input.ts';
 import { page } from './page.ts';
 import { checkQuota } from './quotas.ts';
-import { accessKeyId, existingUserName, paging, status } from './shapes.ts';
+import { accessKeyId, existingUserName, longTermKeyId, paging, status } from './shapes.ts';
 import { ownUserName } from './users.ts';
 
 export const CREATE_ACCESS_KEY = { UserName: existingUserName } as const;
+/** No operation of AWS: how a key that was made elsewhere comes in. */
+export const IMPORT_ACCESS_KEY = {
+  UserName: required(existingUserName),
+  AccessKeyId: required(longTermKeyId),
+} as const;
 export const LIST_ACCESS_KEYS = { UserName: existingUserName, ...paging } as const;
 export const UPDATE_ACCESS_KEY = {
   UserName: existingUserName,
@@ -50,6 +55,41 @@ export function createAccessKey(iam: Iam, input: InputOf<typeof CREATE_ACCESS_KE
     const { record, secret } = newAccessKey(iam.sealer, iam.random, owner.key, now);
     draft.put('accessKeys', record.id, record);
     return { AccessKey: { ...describe(record, owner.name), SecretAccessKey: secret } };
+  });
+}
+
+/** Who can guess it is its owner: no shorter ones than AWS makes. */
+const SECRET = /^[!-~]{40,128}$/;
+
+/**
+ * The user has this key then, active. Resolves with whether anything had to be changed. Throws Refused `no-such-entity`,
+ * `limit-exceeded`, `validation` for what is no secret, or `entity-exists` where the id is that of somebody else's key.
+ */
+export async function importAccessKey(
+  iam: Iam,
+  { AccessKeyId: id, UserName }: InputOf<typeof IMPORT_ACCESS_KEY>,
+  secret: string,
+): Promise<boolean> {
+  if (!SECRET.test(secret)) {
+    // Unlike other parameters it is not told.
+    const say = `The secret access key of ${id} is none: 40 to 128 printable characters without blanks.`;
+    throw new Refused('validation', { say, detail: say });
+  }
+  return await iam.store.change((draft) => {
+    const user = nameKey(find(USER, draft, UserName).name);
+    const there = draft.get('accessKeys', id);
+    if (there && there.user !== user) throw entityExists(`The Access Key with id ${id} is another user's.`);
+    if (there?.active && iam.sealer.open(there.sealedSecret, secretContext(id)) === secret) return false;
+    if (!there) checkQuota('AccessKeysPerUser', keysOf(draft, user).length + 1);
+    const sealedSecret = iam.sealer.seal(secret, secretContext(id));
+    draft.put('accessKeys', id, {
+      id,
+      user,
+      sealedSecret,
+      active: true,
+      createdAt: there?.createdAt ?? iam.now().toISOString(),
+    });
+    return true;
   });
 }
 

@@ -98,6 +98,13 @@ export const description = {
 } as const satisfies StringShape;
 
 export const accessKeyId = { type: 'string', min: 16, max: 128, pattern: /[\w]+/ } as const satisfies StringShape;
+/** As AWS makes them (IAM User Guide, "Unique identifiers"): other prefixes are for other kinds of keys. */
+export const longTermKeyId = {
+  type: 'string',
+  min: 20,
+  max: 20,
+  pattern: /AKIA[A-Z0-9]{16}/,
+} as const satisfies StringShape;
 /** The model has `Expired` too, which only AWS itself can set. */
 export const status = { type: 'string', max: 16, oneOf: ['Active', 'Inactive'] } as const satisfies StringShape;
 export const maxSessionDuration = { type: 'integer', min: 3600, max: 43_200 } as const;

@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { presignToken, type SigningCredentials } from '../../src/sigv4/presign.ts';
 import { clusterRecord } from '../../src/state/testing-records.ts';
 import { makeUser } from '../harness/identities.ts';
+import { HAS_PSQL, psql } from '../harness/programs.ts';
 import { putClusters } from '../harness/records.ts';
 import { startTestServer, type TestServer } from '../harness/server.ts';
 
@@ -136,6 +137,28 @@ describe('clusters in several regions', () => {
     ],
   ])('refuse a token %s', async (_, to, reason) => {
     expect(await refusal(to())).toEqual({ code: '08006', reason });
+  });
+
+  it.skipIf(!HAS_PSQL)('are chosen by PGOPTIONS where the server name says nothing, and not against one', async () => {
+    const environment = (changes: NodeJS.ProcessEnv) => ({
+      ...postern.environment,
+      PGPASSWORD: presignToken({
+        host: endpoint(OTHER, ABROAD),
+        region: ABROAD,
+        action: 'DbConnectAdmin',
+        credentials: postern.root,
+        expiresIn: 900,
+        now: new Date(),
+      }),
+      PGOPTIONS: `-c amzn-cluster-id=${OTHER}`,
+      ...changes,
+    });
+    expect((await psql(environment({}), 'SELECT mark FROM mark')).stdout).toBe(' abroad\n');
+    const named = { PGHOST: endpoint(postern.server.clusterId, HOME), PGHOSTADDR: '127.0.0.1' };
+    const against = await psql(environment(named), 'SELECT mark FROM mark');
+    expect(against.stderr).toContain('unable to accept connection, access denied');
+    const known = { PGHOST: endpoint(OTHER, ABROAD), PGHOSTADDR: '127.0.0.1' };
+    expect((await psql(environment(known), 'SELECT mark FROM mark')).stdout).toBe(' abroad\n');
   });
 
   it('are told apart by policies: by ARN and by aws:RequestedRegion', async () => {
