@@ -30,15 +30,33 @@ export async function openEngineSession(
   const socket = connectToEngine(engine);
   const timer = setTimeout(() => socket.destroy(new Error('no greeting in time')), OPEN_TIME);
   try {
-    const session = greeting(socket);
-    socket.write(startupMessage([['user', role], ['database', 'postgres'], ...settings]));
-    return await session;
+    const greeted = greeting(socket);
+    // PostgreSQL takes the last of two equal names, so ours stand last.
+    socket.write(startupMessage([...settings, ['user', role], ['database', 'postgres']]));
+    const session = await greeted;
+    refuseOther(role, session.parameters);
+    return session;
   } catch (error) {
     socket.destroy();
     if (error instanceof Refused) throw error;
     throw new Refused('engine-unavailable', { detail: `opening a session in the engine: ${(error as Error).message}` });
   } finally {
     clearTimeout(timer);
+  }
+}
+
+/** Whoever the engine says that the session is, it must be who was let in, and no superuser. */
+function refuseOther(role: string, parameters: Buffer): void {
+  const told = new Map<string, string>();
+  for (let at = 0; at < parameters.length; at += 1 + parameters.readInt32BE(at + 1)) {
+    const [name = '', value = ''] = parameters.toString('utf8', at + 5).split('\0', 2);
+    told.set(name, value);
+  }
+  const who = told.get('session_authorization');
+  // In an encoding of the client's choice, only names in ASCII are sure to be spelt as they are.
+  const isReadable = told.get('client_encoding') === 'UTF8' || /^[ -~]*$/.test(role);
+  if ((isReadable && who !== undefined && who !== role) || told.get('is_superuser') === 'on') {
+    throw new Error(`the session is one of ${who}, not of ${role}`);
   }
 }
 

@@ -40,9 +40,21 @@ const DSQL_ONLY_SETTINGS = new Set(['dsql.enable_batched_nestloop', 'disable_syn
 
 /**
  * Refused in every dialect: they change who the session is, or what kind of session it is. PostgreSQL would take them
- * from the startup packet before any statement could be looked at.
+ * from the startup packet before any statement could be looked at. `user`, `database` and `options` are no settings at
+ * all; whoever hides them in `options`, or writes them in another case, must not put them in place of ours.
  */
-const NEVER = new Set(['role', 'session_authorization', 'replication', 'is_superuser', 'session_replication_role']);
+const NEVER = new Set([
+  'user',
+  'database',
+  'options',
+  'role',
+  'session_authorization',
+  'replication',
+  'is_superuser',
+  'session_replication_role',
+]);
+/** Protocol options, which are no settings either. */
+const PROTOCOL_OPTION = '_pq_.';
 
 const CLUSTER_ID = 'amzn_cluster_id';
 const MAX_SETTINGS = 64;
@@ -58,7 +70,7 @@ export function readSessionRequest(parameters: ReadonlyMap<string, string>, dial
     if (name === 'user') user = value;
     else if (name === 'database') database = value;
     else if (name === 'options') asked.push(...readOptions(value));
-    else if (name.startsWith('_pq_.')) unknownProtocolOptions.push(name);
+    else if (name.startsWith(PROTOCOL_OPTION)) unknownProtocolOptions.push(name);
     else asked.push([name, value]);
   }
   if (user === '') {
@@ -74,7 +86,8 @@ export function readSessionRequest(parameters: ReadonlyMap<string, string>, dial
       clusterId = value;
       continue;
     }
-    if (NEVER.has(key) || (dialect === 'dsql' && !DSQL_SETTINGS.has(key) && !DSQL_ONLY_SETTINGS.has(key))) {
+    const isNever = NEVER.has(key) || key.startsWith(PROTOCOL_OPTION);
+    if (isNever || (dialect === 'dsql' && !DSQL_SETTINGS.has(key) && !DSQL_ONLY_SETTINGS.has(key))) {
       throw new Refused('unsupported-parameter', {
         say: `setting configuration parameter "${name.slice(0, 64)}" not supported`,
         detail: `startup parameter ${JSON.stringify(name.slice(0, 64))}`,

@@ -9,7 +9,7 @@
  */
 
 /** Version of the catalog below. Raise it with every change: `CATALOG_SQL` is run again on databases of an older one. */
-export const CATALOG_VERSION = 1;
+export const CATALOG_VERSION = 2;
 
 /** The predefined role. */
 export const ADMIN_ROLE = 'admin';
@@ -22,6 +22,12 @@ export const MAPPING_CHANNEL = 'postern_iam_mapping';
 
 /** Both run inside the client's transaction and are rolled back with it. */
 export const MAPPING_PROCEDURES = { grant: 'sys.aws_iam_grant', revoke: 'sys.aws_iam_revoke' } as const;
+
+/**
+ * Where the routines look for names. Temporary objects come first unless pg_temp is named (PostgreSQL manual, "Writing
+ * SECURITY DEFINER Functions Safely"): a caller's own pg_temp.pg_authid would be read, and its code run, as the superuser.
+ */
+const ROUTINE_PATH = 'pg_catalog, pg_temp';
 
 /** Idempotent; run as the superuser in one transaction. */
 export const CATALOG_SQL = `
@@ -68,13 +74,13 @@ CREATE OR REPLACE VIEW sys.iam_pg_role_mappings AS
 
 -- The role that a statement acts as. Inside a SECURITY DEFINER routine current_user is its owner, so the login role and
 -- SET ROLE are asked instead; a caller can change neither to a role that it may not be.
-CREATE OR REPLACE FUNCTION postern.acting_role() RETURNS name LANGUAGE sql STABLE SET search_path = pg_catalog AS $$
+CREATE OR REPLACE FUNCTION postern.acting_role() RETURNS name LANGUAGE sql STABLE SET search_path = ${ROUTINE_PATH} AS $$
   SELECT CASE current_setting('role') WHEN 'none' THEN session_user ELSE current_setting('role')::name END
 $$;
 
 -- The checks that GRANT and REVOKE share. Permission comes first: who may not do it learns nothing about roles.
 CREATE OR REPLACE FUNCTION postern.mappable_role(pg_role text, verb text) RETURNS oid
-LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+LANGUAGE plpgsql SET search_path = ${ROUTINE_PATH} AS $$
 DECLARE
   found_role pg_authid%ROWTYPE;
 BEGIN
@@ -98,7 +104,7 @@ BEGIN
 END $$;
 
 CREATE OR REPLACE PROCEDURE ${MAPPING_PROCEDURES.grant}(pg_role text, arn text)
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = ${ROUTINE_PATH} AS $$
 DECLARE
   role_oid oid := postern.mappable_role(pg_role, 'grant');
 BEGIN
@@ -119,7 +125,7 @@ BEGIN
 END $$;
 
 CREATE OR REPLACE PROCEDURE ${MAPPING_PROCEDURES.revoke}(pg_role text, arn text)
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = ${ROUTINE_PATH} AS $$
 #variable_conflict use_column
 DECLARE
   role_oid oid := postern.mappable_role(pg_role, 'revoke');
@@ -151,6 +157,7 @@ export const ADMIN_INVARIANTS_SQL = `
 SET LOCAL search_path = pg_catalog;
 ALTER ROLE ${ADMIN_ROLE} LOGIN CREATEROLE NOSUPERUSER NOCREATEDB NOREPLICATION NOBYPASSRLS INHERIT CONNECTION LIMIT -1 PASSWORD NULL VALID UNTIL 'infinity';
 ALTER ROLE ${ADMIN_ROLE} RESET ALL;
+ALTER ROLE ${ADMIN_ROLE} IN DATABASE postgres RESET ALL;
 GRANT CONNECT, CREATE, TEMPORARY ON DATABASE postgres TO ${ADMIN_ROLE};
 GRANT USAGE, CREATE ON SCHEMA public TO ${ADMIN_ROLE};
 `;

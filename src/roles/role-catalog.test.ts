@@ -49,6 +49,40 @@ describe('the role catalog', () => {
     await admin.end();
   });
 
+  it('runs no code of the caller in place of its own names', async () => {
+    await open();
+    await engine.sql('DELETE FROM postern.iam_mapping');
+    const admin = await connectTo(engine.socketPath, 'admin');
+    await admin.query(`
+      CREATE ROLE shadowed LOGIN;
+      CREATE TABLE public.ran_as (who text);
+      CREATE FUNCTION public.spy() RETURNS boolean LANGUAGE plpgsql AS $$
+        BEGIN INSERT INTO public.ran_as VALUES (current_user); RETURN true; END $$;
+      SET ROLE admin;
+      CREATE TEMP VIEW pg_authid AS SELECT 1::oid AS oid, 'shadowed'::name AS rolname, NOT public.spy() AS rolsuper,
+        public.spy() AS rolcanlogin;
+      CREATE DOMAIN pg_temp.name AS pg_catalog.name CHECK (public.spy());
+      CREATE DOMAIN pg_temp.oid AS pg_catalog.oid CHECK (public.spy());
+    `);
+    await admin.query('CALL sys.aws_iam_grant($1, $2)', ['shadowed', ARN]);
+    await admin.query('CALL sys.aws_iam_revoke($1, $2)', ['shadowed', ARN]);
+    await admin.end();
+    expect(await engine.sql('SELECT who FROM public.ran_as')).toEqual([]);
+  });
+
+  it('puts the routines of an older version right', async () => {
+    await engine.sql(`
+      ALTER PROCEDURE sys.aws_iam_grant SET search_path = pg_catalog;
+      UPDATE postern.catalog SET version = 1`);
+    await open();
+    const paths = await engine.sql(`
+      SELECT proname, proconfig FROM pg_proc p JOIN pg_namespace n ON n.oid = pronamespace
+      WHERE nspname IN ('sys', 'postern') ORDER BY 1`);
+    const path = ['search_path=pg_catalog, pg_temp'];
+    const names = ['acting_role', 'aws_iam_grant', 'aws_iam_revoke', 'mappable_role'];
+    expect(paths).toEqual(names.map((proname) => ({ proname, proconfig: path })));
+  });
+
   it('refuses a database that a newer version has installed', async () => {
     await engine.sql('UPDATE postern.catalog SET version = 1000');
     await expect(open()).rejects.toThrow("the cluster's catalog has version 1000, newer than this program's");
@@ -56,10 +90,14 @@ describe('the role catalog', () => {
   });
 
   it('puts right what was done to admin meanwhile', async () => {
-    await engine.sql('ALTER ROLE admin NOLOGIN SUPERUSER');
+    await engine.sql(`
+      ALTER ROLE admin NOLOGIN SUPERUSER;
+      ALTER ROLE admin SET search_path = nowhere;
+      ALTER ROLE admin IN DATABASE postgres SET default_transaction_read_only = on`);
     const { catalog } = await open();
     expect(await catalog.facts('admin', ARN)).toMatchObject({ canLogin: true });
     expect(await engine.sql("SELECT rolsuper FROM pg_roles WHERE rolname = 'admin'")).toEqual([{ rolsuper: false }]);
+    expect(await engine.sql("SELECT FROM pg_db_role_setting WHERE setrole = 'admin'::regrole")).toEqual([]);
   });
 
   it('says once that its session was lost, and refuses every question from then on', async () => {
