@@ -13,7 +13,7 @@ import { openCertificate } from './config/certificate.ts';
 import { cacheFolder, makeRunFolder } from './config/folders.ts';
 import type { Options } from './config/options.ts';
 import { applyDeclaration, declaredAliases } from './declared/apply.ts';
-import { defaultClusterOnly } from './declared/default-cluster.ts';
+import { controlPlane } from './declared/control-plane.ts';
 import { createEmbeddedHost } from './engine/embedded/host.ts';
 import { keepRunning } from './engine/kept.ts';
 import type { Engine } from './engine/port.ts';
@@ -205,7 +205,7 @@ export async function startServer({ options, durable, env, log }: ServerSetup): 
     const declared = options.declare && {
       source: options.declare,
       iam,
-      places: { operations: defaultClusterOnly(store), defaultClusterId, regions },
+      places: { operations: controlPlane(lifecycle, iam), defaultClusterId, regions },
       async inDatabase(database: string, work: (engine: Engine) => Promise<void>) {
         const use = fleet.use(database);
         try {
