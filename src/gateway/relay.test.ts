@@ -67,6 +67,33 @@ describe('Relay', () => {
     expect(said()).toContain('28000');
   });
 
+  it('forwards no call of a function behind the answer that is due, once the session must end', async () => {
+    const { relay, client, engine, asked } = startRelay();
+    client.write(query('BEGIN'));
+    await settle();
+    engine.write(readyForQuery('T'));
+    await settle();
+    relay.endAtNextTransaction(revoked());
+    client.write(Buffer.concat([query('COMMIT'), message('F', Buffer.from('the call'))]));
+    await settle();
+    expect(asked()).toMatch(/COMMIT\0$/);
+    engine.write(readyForQuery('I'));
+    expect(await relay.ended).toMatchObject({ reason: 'ended', why: { kind: 'mapping-revoked' } });
+    await settle();
+    expect(asked()).not.toContain('the call');
+  });
+
+  it.each(['N', 'E'])('passes on a message of type %s as it comes, however long it is', async (type) => {
+    const { engine, said } = startRelay();
+    const long = message(type, Buffer.alloc(1_000_000, 'x'), Buffer.from([0, 0]));
+    engine.write(long.subarray(0, 200_000));
+    await settle();
+    expect(said().length).toBeGreaterThan(199_000);
+    engine.write(Buffer.concat([long.subarray(200_000), readyForQuery('I')]));
+    await settle();
+    expect(said().endsWith('xx\0\0Z\0\0\0\u0005I')).toBe(true);
+  });
+
   it.each([
     ['in chunks of their own', (parts: Buffer[]) => parts],
     ['in one chunk', (parts: Buffer[]) => [Buffer.concat(parts)]],

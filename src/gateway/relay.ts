@@ -48,21 +48,27 @@ const SMALL = 10_000;
 function clientRules(dialect: Dialect): Map<string, FrameRule> {
   const { read, pass } = LIMITS[dialect];
   const rules = new Map<string, FrameRule>();
-  for (const type of 'QP') rules.set(type, { treatment: READ, maxLength: read });
+  for (const type of 'QPF') rules.set(type, { treatment: READ, maxLength: read });
   for (const type of 'SX') rules.set(type, { treatment: READ, maxLength: SMALL });
-  for (const type of 'BdF') rules.set(type, { treatment: PASS, maxLength: pass });
+  for (const type of 'Bd') rules.set(type, { treatment: PASS, maxLength: pass });
   for (const type of 'ECDHcf') rules.set(type, { treatment: PASS, maxLength: SMALL });
   return rules;
 }
 
+/**
+ * In bytes. Errors and notices are as long as who raises them wants (RAISE NOTICE in a routine of the client's); ours,
+ * and those that stand for a refusal of ours, are short.
+ */
+const MAX_ENGINE_READ = 64 * 1024;
 const ENGINE_RULES = new Map<string, FrameRule>();
 for (const type of '123ADGHIKTVWcdnst') ENGINE_RULES.set(type, { treatment: PASS, maxLength: 0x7fffffff });
-for (const type of 'CENSZ') ENGINE_RULES.set(type, { treatment: READ, maxLength: 0x7fffffff });
+for (const type of 'CENSZ')
+  ENGINE_RULES.set(type, { treatment: READ, maxLength: 0x7fffffff, readUpTo: MAX_ENGINE_READ });
 
 /** In ms: what a client that must go gets to read what it has been sent. */
 const LINGER = 60_000;
 
-const CODE = { Q: 0x51, P: 0x50, S: 0x53, X: 0x58, C: 0x43, E: 0x45, N: 0x4e, Z: 0x5a } as const;
+const CODE = { Q: 0x51, P: 0x50, S: 0x53, F: 0x46, X: 0x58, C: 0x43, E: 0x45, N: 0x4e, Z: 0x5a } as const;
 
 /** What ReadyForQuery says. What nobody knows is not idle. */
 function statusOf(byte: number | undefined): TransactionStatus {
@@ -208,7 +214,7 @@ export class Relay {
 
   #readClient(type: number, chunk: Buffer, start: number, end: number): Verdict {
     // From the moment it must end a session gets one answer at a time, so that no transaction begins unseen.
-    if (this.#ending && (type === CODE.Q || type === CODE.S)) {
+    if (this.#ending && (type === CODE.Q || type === CODE.S || type === CODE.F)) {
       if (this.#awaitsReady) {
         this.#client.pause();
         return 'hold';

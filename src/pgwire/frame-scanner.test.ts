@@ -7,6 +7,7 @@ import { message } from './messages.ts';
 const rules = new Map<string, FrameRule>([
   ['D', { treatment: PASS, maxLength: 1000 }],
   ['Q', { treatment: READ, maxLength: 1000 }],
+  ['N', { treatment: READ, maxLength: 1000, readUpTo: 20 }],
 ]);
 
 function scan(chunks: readonly Buffer[], answer: (frame: Buffer) => Verdict = () => undefined) {
@@ -29,7 +30,7 @@ const d = (text: string) => message('D', Buffer.from(text));
 
 const frames = fc.array(
   fc
-    .record({ type: fc.constantFrom('D', 'Q'), body: fc.uint8Array({ maxLength: 60 }) })
+    .record({ type: fc.constantFrom('D', 'Q', 'N'), body: fc.uint8Array({ maxLength: 60 }) })
     .map((f) => message(f.type, Buffer.from(f.body))),
   { maxLength: 8 },
 );
@@ -54,6 +55,15 @@ describe('FrameScanner', () => {
         expect(cut.scanner.atBoundary).toBe(true);
       }),
     );
+  });
+
+  it('reads messages up to their limit and forwards longer ones unread, as they come', () => {
+    const n = (length: number) => message('N', Buffer.alloc(length - 4, 'n'));
+    const parts = [n(20), n(21), q('a'), n(900).subarray(0, 100)];
+    const result = scan(parts);
+    expect(result.read).toEqual(['n'.repeat(16), 'a']);
+    expect(result.forwarded).toBe(Buffer.concat(parts).toString('latin1'));
+    expect(() => scan([n(1001)])).toThrow(Malformed);
   });
 
   it('replaces, drops and stops in order, wherever the stream is cut', () => {

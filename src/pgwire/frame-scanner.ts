@@ -9,6 +9,8 @@ export interface FrameRule {
   treatment: typeof PASS | typeof READ;
   /** The longest message of this type, in bytes, as its length word counts them. */
   maxLength: number;
+  /** READ only: what is longer is forwarded unread, since a message that is read is held in memory whole. */
+  readUpTo?: number;
 }
 
 /**
@@ -37,6 +39,7 @@ const HEADER = 5;
 export class FrameScanner {
   readonly #treatment = new Uint8Array(256);
   readonly #maxLength = new Float64Array(256);
+  readonly #readUpTo = new Float64Array(256);
   readonly #sink: FrameSink;
   /** Bytes of the current, unread message that are still to come. */
   #skip = 0;
@@ -55,6 +58,7 @@ export class FrameScanner {
       const code = type.charCodeAt(0);
       this.#treatment[code] = rule.treatment;
       this.#maxLength[code] = rule.maxLength;
+      this.#readUpTo[code] = rule.treatment === PASS ? 0 : (rule.readUpTo ?? rule.maxLength);
     }
   }
 
@@ -118,7 +122,7 @@ export class FrameScanner {
       if (treatment === REFUSE) throw new Malformed(`invalid message type ${type}`);
       if (length < 4 || length > (this.#maxLength[type] as number)) throw new Malformed('invalid message length');
       const next = at + 1 + length;
-      if (treatment === PASS) {
+      if (length > (this.#readUpTo[type] as number)) {
         if (next > end) {
           this.#skip = next - end;
           at = end;
