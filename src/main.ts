@@ -3,8 +3,9 @@ import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Attempts } from './attempts/attempts.ts';
 import { type Report, report } from './attempts/report.ts';
-import { createLogAudit } from './audit/events.ts';
+import { openTrail } from './audit/audit.ts';
 import type { Log } from './audit/log.ts';
+import { both, createLogAudit } from './audit/log-audit.ts';
 import { createClusterDirectory, deadEnds } from './clusters/directory.ts';
 import { Fleet } from './clusters/fleet.ts';
 import { DEFAULT_QUOTAS, Lifecycle } from './clusters/lifecycle.ts';
@@ -176,6 +177,23 @@ export async function startServer({ options, durable, env, log }: ServerSetup): 
     await Promise.allSettled(parts);
     const [sealer, certificate, { engine, store }] = await Promise.all(parts);
 
+    const logAudit = createLogAudit(log);
+    const trail =
+      options.auditLog === 'off'
+        ? undefined
+        : await openTrail(
+            { dataDir, sealer, site: { account, region, now } },
+            {
+              required: options.auditRequired === 'on',
+              sync: options.auditSync === 'on',
+              maxSize: options.auditMaxSize * 1024 * 1024,
+              keep: options.auditKeep,
+            },
+            { log, now, after },
+          );
+    if (trail) undo.push(() => trail.close());
+    const audit = trail ? both(logAudit, trail) : logAudit;
+
     const bootstrap = { account, region, clusterId: onlyCluster, now: now(), random: randomBytes };
     const { defaultClusterId } = await bootstrapAccount(store, sealer, bootstrap);
     const defaultCluster = store.get('clusters', defaultClusterId);
@@ -233,6 +251,7 @@ export async function startServer({ options, durable, env, log }: ServerSetup): 
       ...services,
       region,
       log,
+      audit,
       now,
       newRequestId: randomUUID,
     });
@@ -261,7 +280,7 @@ export async function startServer({ options, durable, env, log }: ServerSetup): 
         () => performance.now(),
       ),
       sessions,
-      audit: createLogAudit(log),
+      audit,
       attempts,
       dialect: options.dialect,
       fidelity: options.fidelity,

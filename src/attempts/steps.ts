@@ -54,6 +54,7 @@ const STEP_OF: Readonly<Record<AccessKind | WireKind, Step | null>> = {
   'unknown-database': 'session',
   'engine-refused': 'session',
   'engine-unavailable': 'session',
+  'audit-unavailable': 'session',
   'protocol-violation': null,
   'login-timeout': null,
   'shutting-down': null,

@@ -10,6 +10,7 @@ export const OVERVIEW = `postern: token logins and IAM policies in front of a re
   postern hosts [--write|--remove]            print or set the clusters' endpoints as lines of the hosts file
   postern why [CONNECTION_ID] [--json]        explain the last login attempt, or the named one, step by step
   postern why --user R --principal ARN        would this IAM user or role be let in as database role R?
+  postern audit verify [--data-dir DIR]       is the audit log as it was written? A server may run on it or not
   postern help [COMMAND]                      this, or more about a command
   postern --version
 
@@ -68,6 +69,17 @@ every cluster is reached by its own name, and \`postern env\` gives it as PGHOST
   --write      set them in the file, between two comments that name the data directory; the rest of the file stays as it is
   --remove     take them out again; no server needs to run
   --file FILE  another file than ${HOSTS_FILE}
+`;
+    case 'audit':
+      return `postern audit verify [--data-dir DIR] [--json]
+
+Reads the whole audit log of the data directory and names every file and line where something was changed, removed,
+inserted or moved, and what is missing at its end. A server may run on the directory or not. It needs the key that seals
+the directory: seal.key in it, or POSTERN_SEAL_KEY.
+
+  --json    the same as JSON
+
+Exit status: 0 whole; 1 not as it was written, or there is none; 2 wrong usage.
 `;
     case 'why':
       return `postern why [CONNECTION_ID] [--json] [--data-dir DIR]
