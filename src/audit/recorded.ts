@@ -7,18 +7,23 @@
 const small = (name: string) => name.charAt(0).toLowerCase() + name.slice(1);
 
 const RECORDED_PARAMETERS: ReadonlySet<string> = new Set(
-  `accessKeyId actionNames assumeRolePolicyDocument bypassPolicyLockoutSafetyCheck callerArn clientIDList clientID clientToken
+  `accessKeyId actionNames allUsers assumeRolePolicyDocument bypassPolicyLockoutSafetyCheck callerArn clientIDList clientID clientToken
   clusters contextEntries contextKeyName contextKeyType contextKeyValues deletionProtectionEnabled description durationSeconds
   entityFilter expectedPolicyVersion externalId filter groupName identifier instanceProfileName key kmsEncryptionKey marker
   maxItems maxResults maxSessionDuration multiRegionProperties name newGroupName newPath newUserName nextToken
   onlyAttached openIDConnectProviderArn path pathPrefix permissionsBoundary permissionsBoundaryPolicyInputList policy
-  policyArn policyArns arn policyDocument policyInputList policyName policySourceArn policyUsageFilter resourceArn resourceArns
-  resourceHandlingOption resourceOwner resourcePolicy roleArn roleName roleSessionName scope setAsDefault sourceIdentity status
+  policyArn policyArns arn policyDocument policyInputList policyName policySourceArn policyUsageFilter providerId resourceArn resourceArns
+  resourceHandlingOption resourceOwner resourcePolicy roleArn roleName roleSessionName scope serviceName setAsDefault sourceIdentity status
   tagKeys tags thumbprintList transitiveTagKeys url userName value versionId witnessRegion`.split(/\s+/),
 );
 
 /** Proofs of who somebody is. */
-export const WITHHELD_PARAMETERS: ReadonlySet<string> = new Set(['webIdentityToken', 'tokenCode', 'serialNumber']);
+export const WITHHELD_PARAMETERS: ReadonlySet<string> = new Set([
+  'webIdentityToken',
+  'tokenCode',
+  'serialNumber',
+  'providedContexts',
+]);
 
 /** Who made or changed what, with its ids; of credentials the key id and the expiry. */
 const RECORDED_ANSWERS: ReadonlySet<string> = new Set(
