@@ -115,7 +115,14 @@ const ROWS: Rows = {
 
 /** Undefined for what the audit log leaves out. */
 export function trailRecord(event: AuditEvent, site: TrailSite): TrailRecord | undefined {
-  return (ROWS[event.event] as (event: AuditEvent, site: TrailSite) => TrailRecord | undefined)(event, site);
+  const row = ROWS[event.event] as (event: AuditEvent, site: TrailSite) => TrailRecord | undefined;
+  const record = row(event, site);
+  return record && ordered(record);
+}
+
+/** Who, when and what come first, as in CloudTrail's own records: people read them too. */
+function ordered({ eventVersion, userIdentity, eventTime, eventSource, eventName, ...rest }: TrailRecord): TrailRecord {
+  return { eventVersion, userIdentity, eventTime, eventSource, eventName, ...rest };
 }
 
 /** The first line of every run of a server: how it found the log. */
@@ -138,7 +145,7 @@ export function resumedRecord(since: Date, lostLines: number, site: TrailSite): 
 }
 
 function own(eventName: string, additionalEventData: object, site: TrailSite): TrailRecord {
-  return {
+  return ordered({
     ...common(site),
     userIdentity: { type: 'AWSService', invokedBy: 'postern' },
     eventSource: 'postern',
@@ -151,7 +158,7 @@ function own(eventName: string, additionalEventData: object, site: TrailSite): T
     eventType: 'AwsServiceEvent',
     managementEvent: true,
     eventCategory: 'Management',
-  };
+  });
 }
 
 function common({ account, now }: TrailSite) {

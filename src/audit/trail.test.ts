@@ -175,6 +175,23 @@ describe('tampering', () => {
     expect(await problems(exchanged)).not.toEqual([]);
   });
 
+  it('by setting back everything is found by who has noted down a later line, and by nobody else', async () => {
+    const folder = await written(4);
+    const older = folder.copy();
+    const trail = await openTestingTrail(folder);
+    await trail.close();
+    const { last } = await verifyTrail(folder, KEY);
+    expect((await verifyTrail(folder, KEY, last)).problems).toEqual([]);
+    expect(await problems(older)).toEqual([]);
+    expect((await verifyTrail(older, KEY, last)).problems).toMatchObject([
+      { text: 'the log ends at line 6, before line 8 that was noted down' },
+    ]);
+    for (let run = 0; run < 2; run++) await (await openTestingTrail(older)).close();
+    expect((await verifyTrail(older, KEY, last)).problems).toMatchObject([
+      { line: 8, text: 'is another line than was noted down' },
+    ]);
+  });
+
   it('with the head is found, and stays found when a server has gone on', async () => {
     const changes: ((folder: TestingFolder) => void)[] = [
       (folder) => {

@@ -23,11 +23,15 @@ const MAX_PROBLEMS = 100;
 /** Files that go while they are read were pruned by a server that runs. */
 const ATTEMPTS = 3;
 
-/** Reads the whole log and says where it is not as it was written. Changes nothing; a server may write to it meanwhile. */
-export async function verifyTrail(folder: TrailFolder, key: Buffer): Promise<TrailVerdict> {
+/**
+ * Reads the whole log and says where it is not as it was written. Changes nothing; a server may write to it meanwhile.
+ * `through` is a line that somebody has noted down before: without it a log that was set back to an older copy of itself,
+ * head and all, is whole.
+ */
+export async function verifyTrail(folder: TrailFolder, key: Buffer, through?: Link): Promise<TrailVerdict> {
   for (let attempt = 1; ; attempt++) {
     const before = await folder.readHead();
-    const verdict = await verifyOnce(folder, key, before);
+    const verdict = await verifyOnce(folder, key, before, through);
     if (verdict.problems.length === 0 || attempt === ATTEMPTS) return verdict;
     const [was, is] = [before, await folder.readHead()].map((text) => text && readHead(key, text)) as (
       | Head
@@ -37,12 +41,17 @@ export async function verifyTrail(folder: TrailFolder, key: Buffer): Promise<Tra
   }
 }
 
-async function verifyOnce(folder: TrailFolder, key: Buffer, text: string | undefined): Promise<TrailVerdict> {
+async function verifyOnce(
+  folder: TrailFolder,
+  key: Buffer,
+  text: string | undefined,
+  through: Link | undefined,
+): Promise<TrailVerdict> {
   const verdict: TrailVerdict = { problems: [], notes: [], files: 0, lines: 0, last: undefined };
   const head = text === undefined ? undefined : readHead(key, text);
   if (text === undefined) verdict.problems.push({ text: 'the head is missing' });
   else if (!head) verdict.problems.push({ text: 'the head was changed' });
-  const walk = new Walk(key, verdict, head);
+  const walk = new Walk(key, verdict, head, through);
   let expected = head?.first.file;
   for (const file of await folder.files()) {
     if (head && file.number < head.first.file) {
@@ -77,6 +86,7 @@ class Walk {
   readonly #key: Buffer;
   readonly #verdict: TrailVerdict;
   readonly #head: Head | undefined;
+  readonly #through: Link | undefined;
   #file = '';
   #number = 0;
   /** The last line that is sealed. */
@@ -87,7 +97,8 @@ class Walk {
   #suspect: { bytes: Buffer; finding: Finding } | undefined;
   #torn: Finding | undefined;
 
-  constructor(key: Buffer, verdict: TrailVerdict, head: Head | undefined) {
+  constructor(key: Buffer, verdict: TrailVerdict, head: Head | undefined, through: Link | undefined) {
+    this.#through = through;
     this.#key = key;
     this.#verdict = verdict;
     this.#head = head;
@@ -159,6 +170,9 @@ class Walk {
     } else if (gap === 0 && previous !== this.#last.seal) {
       this.problem({ ...place, text: 'the line before it is another than when it was written' });
     }
+    if (this.#through && link.sequence === this.#through.sequence && link.seal !== this.#through.seal) {
+      this.problem({ ...place, text: 'is another line than was noted down' });
+    }
     if (this.#head && link.sequence === this.#head.last.sequence && link.seal !== this.#head.last.seal) {
       this.problem({ ...place, text: 'the head knows another line of this number' });
     }
@@ -176,6 +190,11 @@ class Walk {
     this.#verdict.last = this.#last;
     const reached = this.#last?.sequence ?? 0;
     const known = this.#head?.last.sequence ?? 0;
+    if (this.#through && this.#through.sequence > reached) {
+      this.problem({
+        text: `the log ends at line ${reached}, before line ${this.#through.sequence} that was noted down`,
+      });
+    }
     const count = known - reached - this.#unsealed;
     if (count > 0) {
       this.problem({

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import type { Link } from '../audit/chain.ts';
 import { readChainKey, TRAIL_FOLDER, trailFolder } from '../audit/trail-folder.ts';
 import { type Finding, type TrailVerdict, verifyTrail } from '../audit/verify-trail.ts';
 import { ConfigurationError } from '../config/configuration-error.ts';
@@ -8,18 +9,18 @@ import { findSealer } from '../state/sealing.ts';
 
 /** `postern audit verify`. Resolves to the exit status: 0 whole, 1 broken. Throws Errors where there is nothing to verify. */
 export async function runAudit(argv: readonly string[]): Promise<number> {
-  const { dataDir, json } = readArguments(argv);
+  const { dataDir, json, through } = readArguments(argv);
   const path = join(dataDir, TRAIL_FOLDER);
   const sealer = await findSealer({ folder: dataDir, env: process.env });
   if (!sealer) throw new Error(`${dataDir}: there is no key that seals it (seal.key, or POSTERN_SEAL_KEY)`);
   const key = await readChainKey(path, sealer);
   if (!key) throw new Error(`${path}: there is no audit log, or its key is not sealed by this directory's`);
-  const verdict = await verifyTrail(trailFolder(path), key);
+  const verdict = await verifyTrail(trailFolder(path), key, through);
   process.stdout.write(json ? `${JSON.stringify(verdict, null, 2)}\n` : formatVerdict(verdict));
   return verdict.problems.length === 0 ? 0 : 1;
 }
 
-function readArguments(argv: readonly string[]): { dataDir: string; json: boolean } {
+function readArguments(argv: readonly string[]): { dataDir: string; json: boolean; through: Link | undefined } {
   const { values, positionals } = parse(argv);
   const [what, ...more] = positionals;
   if (what !== 'verify')
@@ -30,7 +31,18 @@ function readArguments(argv: readonly string[]): { dataDir: string; json: boolea
     return value === undefined ? [] : [`--${name}`, value];
   });
   const { options } = readOptions('env', rest, process.env, process.cwd());
-  return { dataDir: options.dataDir as string, json: values.json ?? false };
+  return { dataDir: options.dataDir as string, json: values.json ?? false, through: readLink(values.through) };
+}
+
+function readLink(text: string | undefined): Link | undefined {
+  if (text === undefined) return undefined;
+  const [, sequence, seal] = /^([1-9]\d{0,14}):([0-9a-f]{64})$/.exec(text) ?? [];
+  if (sequence === undefined || seal === undefined) {
+    throw new ConfigurationError(
+      `--through: ${JSON.stringify(text)} is no NUMBER:SEAL, as postern audit verify prints it`,
+    );
+  }
+  return { sequence: Number(sequence), seal };
 }
 
 function parse(argv: readonly string[]) {
@@ -39,7 +51,7 @@ function parse(argv: readonly string[]) {
     return parseArgs({
       args: [...argv],
       allowPositionals: true,
-      options: { json: { type: 'boolean' }, 'data-dir': option, config: option },
+      options: { json: { type: 'boolean' }, through: option, 'data-dir': option, config: option },
     });
   } catch (error) {
     throw new ConfigurationError(`audit: ${(error as Error).message}`);
@@ -54,8 +66,8 @@ export function formatVerdict({ problems, notes, files, lines, last }: TrailVerd
     ...notes.map(show('note  ')),
     problems.length === 0 ? `whole: ${size}` : `not as it was written: ${size}`,
   ];
-  // Who writes down the last line's number and seal can later tell whether the log was set back.
-  if (last) told.push(`last line: ${last.sequence} ${last.seal}`);
+  // For --through.
+  if (last) told.push(`last line: ${last.sequence}:${last.seal}`);
   return `${told.join('\n')}\n`;
 }
 

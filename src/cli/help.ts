@@ -71,13 +71,15 @@ every cluster is reached by its own name, and \`postern env\` gives it as PGHOST
   --file FILE  another file than ${HOSTS_FILE}
 `;
     case 'audit':
-      return `postern audit verify [--data-dir DIR] [--json]
+      return `postern audit verify [--through NUMBER:SEAL] [--json] [--data-dir DIR]
 
 Reads the whole audit log of the data directory and names every file and line where something was changed, removed,
 inserted or moved, and what is missing at its end. A server may run on the directory or not. It needs the key that seals
 the directory: seal.key in it, or POSTERN_SEAL_KEY.
 
-  --json    the same as JSON
+  --through NUMBER:SEAL  a line that an earlier run printed as the last one: it must still be there. Finds a log that was
+                         set back to an older copy of itself, which nothing in the directory can show
+  --json                 the same as JSON
 
 Exit status: 0 whole; 1 not as it was written, or there is none; 2 wrong usage.
 `;

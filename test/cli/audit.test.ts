@@ -71,6 +71,10 @@ describe('postern audit verify', () => {
       notes: [{ text: expect.stringMatching(/^is torn/) }],
     });
 
+    const { sequence, seal } = JSON.parse(after.stdout).last;
+    expect(await verify(folder, '--through', `${sequence}:${seal}`)).toMatchObject({ status: 0 });
+    expect(await verify(folder, '--through', `${sequence + 1}:${seal}`)).toMatchObject({ status: 1 });
+
     writeFileSync(auditFile(folder), readFileSync(auditFile(folder), 'utf8').replace('user-0-1-7', 'user-0-1-8'));
     const changed = await verify(folder);
     expect(changed).toMatchObject({ status: 1, stderr: '' });
@@ -101,6 +105,7 @@ describe('postern audit verify', () => {
     ['another word', ['check']],
     ['one word too many', ['verify', 'it']],
     ['an unknown option', ['verify', '--fast']],
+    ['no line to go through', ['verify', '--through', '12']],
   ])('is wrong usage with %s', async (_, args) => {
     const { status, stderr } = await postern(['audit', ...args], {}, await makeFolder());
     expect(status).toBe(2);
