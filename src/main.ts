@@ -234,6 +234,7 @@ export async function startServer({ options, durable, env, log }: ServerSetup): 
       },
       env,
       log,
+      audit,
     };
     const declaredNames = declared ? await applyDeclaration(declared) : [];
     const services = createServices({

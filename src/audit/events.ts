@@ -51,7 +51,9 @@ export type AuditEvent =
   | ({ event: 'session.cancel'; found: boolean } & ConnectionFacts)
   | ({ event: 'roles.changed'; changes: ChangedRoles } & ConnectionFacts)
   | ({ event: 'connection.failed'; error: Error } & ConnectionFacts)
-  | ({ event: 'api.call' } & ApiCall);
+  | ({ event: 'api.call' } & ApiCall)
+  /** The operator's file has made or changed something at the start: where in the file, and what. */
+  | { event: 'declaration.changed'; file: string; path: string; change: string };
 
 export interface Audit {
   record(event: AuditEvent): void;

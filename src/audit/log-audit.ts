@@ -11,13 +11,14 @@ const LEVELS = {
   'roles.changed': 'info',
   'connection.failed': 'error',
   'api.call': null,
+  'declaration.changed': null,
 } as const satisfies Record<AuditEvent['event'], keyof Log | null>;
 
 /** Writes every event as one line of the server's log. */
 export function createLogAudit(log: Log): Audit {
   const record = (event: AuditEvent): void => {
     const level = LEVELS[event.event];
-    if (level === null || event.event === 'api.call') return;
+    if (level === null || event.event === 'api.call' || event.event === 'declaration.changed') return;
     const { event: name, identity: _, clusterArn: __, action: ___, tls: ____, ...facts } = event;
     const { error, ...rest } = facts as { error?: Error };
     log[level]({ event: name, ...rest, ...(error ? { err: error } : {}) }, name);

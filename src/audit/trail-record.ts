@@ -111,6 +111,8 @@ const ROWS: Rows = {
     additionalEventData: data(event),
   }),
   'api.call': (event, site) => apiCall(event, site),
+  'declaration.changed': ({ file, path, change }, site) =>
+    own('DeclarationChanged', { file, path, change: cut(change) }, site),
 };
 
 /** Undefined for what the audit log leaves out. */

@@ -124,6 +124,9 @@ export class TrailWriter {
   async close(): Promise<void> {
     await this.flush();
     this.#closed = true;
+    if (this.#pending.length > 0) {
+      this.#deps.log.error({ lost: this.#pending.length }, 'the audit log could not be written to its end');
+    }
     this.#cancelTimer?.();
     await this.#open?.close();
     this.#open = undefined;
