@@ -77,12 +77,18 @@ export async function login(
     throw new Refused('wrong-action', { hint: text, detail: text });
   }
   const { region } = cluster;
-  const signed = proveSignature(claim, cluster, keys, { now: now(), region }, attempt);
-  attempt.identity = signed.identity;
-  const context = requestContext({ sourceAddress: client.remoteAddress, encrypted: true, now: now(), region });
-  const decision = decide(signed.identity, claim.action, cluster, authority, context, attempt);
+  const permit = () => {
+    const signed = proveSignature(claim, cluster, keys, { now: now(), region }, attempt);
+    attempt.identity = signed.identity;
+    const context = requestContext({ sourceAddress: client.remoteAddress, encrypted: true, now: now(), region });
+    return { signed, decision: decide(signed.identity, claim.action, cluster, authority, context, attempt) };
+  };
+  // Nobody wakes a cluster who may not use it.
+  const { identity } = permit().signed;
   const awake = await wake(cluster);
-  const roleOid = await checkRole(signed.identity, request.user, awake);
+  const roleOid = await checkRole(identity, request.user, awake);
+  // Waking takes its time. What was withdrawn meanwhile counts: the key, the policy, the user or role.
+  const { signed, decision } = permit();
   attempt.role = { oid: roleOid };
   return makePermitted({ identity: signed.identity, role: request.user, roleOid, cluster: awake, decision });
 }
