@@ -1,6 +1,9 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { readDatabase } from './access/database.ts';
+import type { AccessQuestion, AccessReview } from './access/report.ts';
+import { reviewAccess } from './access/review.ts';
 import { Attempts } from './attempts/attempts.ts';
 import { type Report, report } from './attempts/report.ts';
 import { createLogAudit } from './audit/events.ts';
@@ -55,6 +58,8 @@ export interface RunningServer {
   why(connectionId: string | undefined): Report | undefined;
   /** The same for a login that nobody has tried. */
   wouldAdmit(question: LoginQuestion): Promise<Report>;
+  /** Who can log in as which database role, and what that may do. Throws an Error for what there is none of. */
+  access(question: AccessQuestion): Promise<AccessReview>;
   /** Reads the certificates again; connections that are open keep theirs. Throws when the new ones are of no use. */
   reloadCertificate(): Promise<void>;
   /** Resolves with a text when something has ended without which nothing goes on. */
@@ -122,6 +127,7 @@ export async function startServer({ options, durable, env, log }: ServerSetup): 
   const regions = [region, ...additionalRegion];
   // What is wrong with it is told before anything is made.
   const furtherNames = declaredAliases(options.declare);
+  const since = now();
   const undo: (() => Promise<unknown>)[] = [];
   const takeDown = async () => {
     for (const step of undo.splice(0).reverse()) {
@@ -296,6 +302,11 @@ export async function startServer({ options, durable, env, log }: ServerSetup): 
         return report(attempt, attempt.end?.outcome === 'refused' ? refusalFields(attempt.end.why) : undefined);
       },
       wouldAdmit: (question) => wouldAdmit(question, gateway, (arn, at) => namedIdentity(store, account, arn, at)),
+      access: (question) => {
+        const { clusters } = gateway;
+        const known = { store, account, clusters, fleet, keyUses, attempts, since };
+        return reviewAccess(question, { ...known, readDatabase, now });
+      },
       reloadCertificate: () => certificate.reload(),
       failed: engine.failed.then((why) => `the control database cannot be started: ${why}`),
       async stop(time) {

@@ -12,6 +12,7 @@ const COMMANDS: Record<string, () => Promise<Run>> = {
   token: async () => (await import('./token.ts')).runTokenCommand,
   hosts: async () => (await import('./hosts.ts')).runHosts,
   why: async () => (await import('./why.ts')).runWhy,
+  access: async () => (await import('./access.ts')).runAccess,
 };
 
 async function main([name, ...argv]: string[]): Promise<number> {
