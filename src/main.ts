@@ -23,8 +23,10 @@ import { Quotas } from './gateway/quotas.ts';
 import { refusalFields } from './gateway/refuse.ts';
 import { Revocation } from './gateway/revocation.ts';
 import { Sessions } from './gateway/sessions.ts';
+import { noTraffic } from './gateway/traffic.ts';
 import { type LoginQuestion, wouldAdmit } from './gateway/would-admit.ts';
 import { createDispatch } from './http/dispatch.ts';
+import { answeredNetworks, type Probes } from './http/probes.ts';
 import { createApiServer } from './http/server.ts';
 import { createServices } from './http/services.ts';
 import { createAuthority } from './iam/authority.ts';
@@ -32,6 +34,10 @@ import { bootstrapAccount, rootCredentials } from './iam/bootstrap.ts';
 import { createKeyUses } from './iam/key-uses.ts';
 import { createKeyRing } from './iam/keys.ts';
 import { namedIdentity } from './iam/named-identity.ts';
+import { measureLag, readProcess } from './metrics/process-metrics.ts';
+import { CONTENT_TYPE, Registry } from './metrics/registry.ts';
+import { countedAudit, countedAuthority, createServerMetrics } from './metrics/server-metrics.ts';
+import { type EngineState, readWatched } from './metrics/watched.ts';
 import { openRoleCatalog } from './roles/role-catalog.ts';
 import { openStore } from './state/control-store.ts';
 import { openDataFolder } from './state/data-folder.ts';
@@ -122,6 +128,8 @@ export async function startServer({ options, durable, env, log }: ServerSetup): 
   const regions = [region, ...additionalRegion];
   // What is wrong with it is told before anything is made.
   const furtherNames = declaredAliases(options.declare);
+  const registry = new Registry();
+  const metrics = createServerMetrics(registry);
   const undo: (() => Promise<unknown>)[] = [];
   const takeDown = async () => {
     for (const step of undo.splice(0).reverse()) {
@@ -228,7 +236,8 @@ export async function startServer({ options, durable, env, log }: ServerSetup): 
     });
     const dispatch = createDispatch({
       keys,
-      authority,
+      authority: countedAuthority(authority, 'api', metrics),
+      answered: (call) => metrics.call(call),
       keyUses,
       ...services,
       region,
@@ -236,7 +245,25 @@ export async function startServer({ options, durable, env, log }: ServerSetup): 
       now,
       newRequestId: randomUUID,
     });
-    const api = createApiServer({ dispatch, log });
+    /** Why no client should be sent here. */
+    const reasons = new Set(['the listeners are not open yet']);
+    const unready = () => {
+      const found = [...reasons];
+      const cluster = store.get('clusters', defaultClusterId);
+      if (cluster?.status === 'ACTIVE' && fleet.state(cluster.database) === 'failed') {
+        found.push('the PostgreSQL of the default cluster does not start');
+        // Nobody else may ask for it as long as this is said.
+        fleet.wake(cluster.database).catch(() => undefined);
+      }
+      return found;
+    };
+    engine.failed.then((why) => reasons.add(`the control database cannot be started: ${why}`));
+    const probes: Probes = {
+      metrics: () => ({ status: 200, contentType: CONTENT_TYPE, body: registry.text() }),
+      unready,
+      from: answeredNetworks(options.metricsFrom),
+    };
+    const api = createApiServer({ dispatch, log, probes });
 
     await awake;
     const aliases = new Map<string, string | undefined>([
@@ -246,9 +273,10 @@ export async function startServer({ options, durable, env, log }: ServerSetup): 
     ]);
     for (const text of deadEnds({ store, regions, aliases })) log.warn(text);
     const attempts = new Attempts();
+    const traffic = noTraffic();
     const gateway: Gateway = {
       keys,
-      authority,
+      authority: countedAuthority(authority, 'login', metrics),
       now,
       clusters: createClusterDirectory({ store, fleet, account, regions, defaultClusterId, aliases }),
       fleet,
@@ -261,7 +289,9 @@ export async function startServer({ options, durable, env, log }: ServerSetup): 
         () => performance.now(),
       ),
       sessions,
-      audit: createLogAudit(log),
+      audit: countedAudit(createLogAudit(log), metrics),
+      traffic,
+      stepTimes: (step, ms) => metrics.step(step, ms),
       attempts,
       dialect: options.dialect,
       fidelity: options.fidelity,
@@ -272,11 +302,28 @@ export async function startServer({ options, durable, env, log }: ServerSetup): 
       refreshMappings: (database) => revocation.refresh(database),
     };
     const { host: address } = options;
+    // The API is there before the door and after it, so that monitoring sees both open and close.
+    const { port: apiPort } = await bind('--api-port', address, options.apiPort, (at) => api.listen(at));
+    undo.push(() => api.close());
     const listener = await bind('--pg-port', address, options.pgPort, (at) => listen(at, gateway));
     let grace = 0;
     undo.push(() => listener.close(grace));
-    const { port: apiPort } = await bind('--api-port', address, options.apiPort, (at) => api.listen(at));
-    undo.push(() => api.close());
+    readWatched(registry, {
+      sessions,
+      connections: () => listener.count,
+      traffic,
+      *engineStates(): Iterable<EngineState> {
+        for (const database of new Set(store.all('clusters').map((cluster) => cluster.database))) {
+          yield fleet.state(database);
+        }
+      },
+      store: () => store.health(),
+      ready: () => unready().length === 0,
+    });
+    readProcess(registry, now());
+    const stopMeasuring = measureLag(registry);
+    undo.push(async () => stopMeasuring());
+    reasons.clear();
 
     return {
       pgPort: listener.port,
@@ -295,10 +342,12 @@ export async function startServer({ options, durable, env, log }: ServerSetup): 
         if (!attempt) return undefined;
         return report(attempt, attempt.end?.outcome === 'refused' ? refusalFields(attempt.end.why) : undefined);
       },
-      wouldAdmit: (question) => wouldAdmit(question, gateway, (arn, at) => namedIdentity(store, account, arn, at)),
+      wouldAdmit: (question) =>
+        wouldAdmit(question, { ...gateway, authority }, (arn, at) => namedIdentity(store, account, arn, at)),
       reloadCertificate: () => certificate.reload(),
       failed: engine.failed.then((why) => `the control database cannot be started: ${why}`),
       async stop(time) {
+        reasons.add('the server is shutting down');
         grace = time;
         await takeDown();
       },

@@ -25,6 +25,7 @@ const MAY: Record<string, readonly string[]> = {
   state: ['audit', 'machine', 'refused.ts'],
   audit: ['iam/identity.ts', 'refused.ts'],
   attempts: ['audit', 'iam', 'iam/policy', 'roles', 'sigv4', 'pgwire', 'engine/port.ts', 'refused.ts'],
+  metrics: ['audit', 'iam'],
   tls: ['config/configuration-error.ts', 'machine'],
   gateway: [...DOMAIN, ...PURE, 'engine/port.ts', 'refused.ts'],
   http: [...DOMAIN, ...PURE, 'refused.ts'],
@@ -49,7 +50,7 @@ const MAY: Record<string, readonly string[]> = {
     'audit/log.ts',
     'machine',
   ],
-  'main.ts': ['declared', ...FRONTS, ...DOMAIN, ...ADAPTERS, 'engine', 'config', 'tls'],
+  'main.ts': ['metrics', 'declared', ...FRONTS, ...DOMAIN, ...ADAPTERS, 'engine', 'config', 'tls'],
   'refused.ts': [],
 };
 

@@ -15,6 +15,7 @@ import { internalErrorFields, refusalFields, sayAndEnd } from './refuse.ts';
 import { Relay, type SessionEnd } from './relay.ts';
 import type { Session } from './sessions.ts';
 import { readSessionRequest, type SessionRequest } from './settings.ts';
+import { startWatch } from './traffic.ts';
 import { wakeUp } from './wake-up.ts';
 
 /** One client connection from its first byte to its last. `ended` never rejects. */
@@ -53,6 +54,7 @@ export function openConnection(socket: Socket, gateway: Gateway): Connection {
 async function run(client: Client, gateway: Gateway, attempt: Attempt, serving: (relay: Relay) => void): Promise<void> {
   const { audit, attempts } = gateway;
   const began = performance.now();
+  const passed = startWatch(gateway.stepTimes);
   /** What this connection takes of its cluster's, given back at its end. */
   const held: { release(): void }[] = [];
   const wake = (cluster: Cluster): Promise<AwakeCluster> => {
@@ -74,6 +76,7 @@ async function run(client: Client, gateway: Gateway, attempt: Attempt, serving: 
       sayAndEnd(client.stream, undefined);
       return;
     }
+    passed('encryption');
     attempt.encryption = { protocol: admitted.tlsProtocol, serverName: admitted.serverName };
     attempts.add(attempt);
     const request = readSessionRequest(admitted.parameters, gateway.dialect);
@@ -83,12 +86,14 @@ async function run(client: Client, gateway: Gateway, attempt: Attempt, serving: 
     held.push(gateway.quotas.admit(cluster.id));
     const answer = versionAnswer(admitted.minor, request.unknownProtocolOptions);
     if (answer) client.stream.write(answer);
-    const permitted = await login(client, request, cluster, { ...gateway, wake }, attempt);
+    const permitted = await login(client, request, cluster, { ...gateway, wake, passed }, attempt);
     const opened = { client, permitted, minor: admitted.minor, request, cluster };
     const facts = factsOf(attempt);
     const end = await serve(opened, gateway, attempt.connectionId, (relay) => {
       clearTimeout(deadline);
       serving(relay);
+      passed('session');
+      gateway.stepTimes('login', performance.now() - began);
       attempt.end = { outcome: 'accepted' };
       const policy = permitted.decision.because;
       audit.record({ event: 'login.accepted', ...facts, policy, durationMs: performance.now() - began });
@@ -163,6 +168,7 @@ async function serve(
     dialect: gateway.dialect,
     role: permitted.role,
     connectionId,
+    traffic: gateway.traffic,
     mappingsCommitted: () => gateway.refreshMappings(cluster.database),
   });
   const session: Session = {

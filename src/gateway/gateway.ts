@@ -7,14 +7,17 @@ import type { LoginDependencies } from './login.ts';
 import type { Quotas } from './quotas.ts';
 import type { Sessions } from './sessions.ts';
 import type { Dialect } from './settings.ts';
+import type { StepTimes, Traffic } from './traffic.ts';
 
 /** What every connection of this listener shares. */
-export interface Gateway extends Omit<LoginDependencies, 'wake'> {
+export interface Gateway extends Omit<LoginDependencies, 'wake' | 'passed'> {
   clusters: ClusterDirectory;
   fleet: Pick<Fleet, 'isAwake' | 'use'>;
   quotas: Quotas;
   sessions: Sessions;
   audit: Audit;
+  traffic: Traffic;
+  stepTimes: StepTimes;
   /** For the operator who asks why. */
   attempts: Attempts;
   dialect: Dialect;

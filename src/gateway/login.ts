@@ -10,6 +10,7 @@ import { parseToken, type TokenClaim } from '../sigv4/token.ts';
 import { verifyToken } from '../sigv4/verify.ts';
 import type { Client } from './client.ts';
 import type { SessionRequest } from './settings.ts';
+import type { LoginStep } from './traffic.ts';
 
 export interface LoginDependencies {
   keys: KeyRing;
@@ -17,6 +18,8 @@ export interface LoginDependencies {
   now: () => Date;
   /** Makes the cluster's database ready, and keeps it so while the connection lasts. Throws Refused. */
   wake: (cluster: Cluster) => Promise<AwakeCluster>;
+  /** Told at the end of each step, for its time. */
+  passed: (step: LoginStep) => void;
 }
 
 let makeSigned: (claim: TokenClaim, identity: Identity) => Signed;
@@ -67,11 +70,12 @@ export async function login(
   client: Client,
   request: SessionRequest,
   cluster: Cluster,
-  { keys, authority, now, wake }: LoginDependencies,
+  { keys, authority, now, wake, passed }: LoginDependencies,
   attempt: Attempt,
 ): Promise<Permitted> {
   const claim = parseToken(await askForPassword(client));
   attempt.token = tokenFacts(claim);
+  passed('token');
   if (claim.action !== (request.user === ADMIN_ROLE ? 'DbConnectAdmin' : 'DbConnect')) {
     const text = `Wrong user to action mapping. user: ${request.user}, action: ${claim.action}`;
     throw new Refused('wrong-action', { hint: text, detail: text });
@@ -81,9 +85,12 @@ export async function login(
   attempt.identity = signed.identity;
   const context = requestContext({ sourceAddress: client.remoteAddress, encrypted: true, now: now(), region });
   const decision = decide(signed.identity, claim.action, cluster, authority, context, attempt);
+  passed('proof');
   const awake = await wake(cluster);
+  passed('wake');
   const roleOid = await checkRole(signed.identity, request.user, awake);
   attempt.role = { oid: roleOid };
+  passed('role');
   return makePermitted({ identity: signed.identity, role: request.user, roleOid, cluster: awake, decision });
 }
 
