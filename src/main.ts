@@ -17,9 +17,10 @@ import { controlPlane } from './declared/control-plane.ts';
 import { createEmbeddedHost } from './engine/embedded/host.ts';
 import { keepRunning } from './engine/kept.ts';
 import type { Engine } from './engine/port.ts';
+import { FailedLogins } from './gateway/failed-logins.ts';
 import type { Gateway } from './gateway/gateway.ts';
 import { listen } from './gateway/listener.ts';
-import { Quotas } from './gateway/quotas.ts';
+import { type QuotaKinds, Quotas } from './gateway/quotas.ts';
 import { refusalFields } from './gateway/refuse.ts';
 import { Revocation } from './gateway/revocation.ts';
 import { Sessions } from './gateway/sessions.ts';
@@ -88,6 +89,11 @@ const after = (ms: number, work: () => void) => {
   const timer = setTimeout(work, ms);
   return () => clearTimeout(timer);
 };
+
+/** After a quiet time as many at once as in ten seconds: the proportion of the service's own quotas. */
+function limited(maxConnections: number, rate: number, kinds: QuotaKinds): Quotas {
+  return new Quotas({ maxConnections, rate, burst: Math.max(1, 10 * rate) }, () => performance.now(), kinds);
+}
 
 /** The names of what is in a folder; none where there is no folder. */
 async function namesIn(folder: string): Promise<string[]> {
@@ -287,6 +293,17 @@ export async function startServer({ options, durable, env, log }: ServerSetup): 
           burst: options.connectionBurst,
         },
         () => performance.now(),
+      ),
+      addressQuotas: limited(options.connectionsPerAddress, options.connectionRatePerAddress, {
+        open: 'address-connections-exceeded',
+        rate: 'address-rate-exceeded',
+      }),
+      principalQuotas: limited(options.connectionsPerPrincipal, options.connectionRatePerPrincipal, {
+        open: 'principal-connections-exceeded',
+        rate: 'principal-rate-exceeded',
+      }),
+      failedLogins: new FailedLogins({ rate: options.failedLoginRate, burst: options.failedLoginBurst }, () =>
+        performance.now(),
       ),
       sessions,
       audit: countedAudit(createLogAudit(log), metrics),

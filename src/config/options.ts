@@ -26,6 +26,14 @@ export interface Options {
   connectionRate: number;
   connectionBurst: number;
   maxConnectionTime: number;
+  /** Of one source address and of one principal: open connections, and new ones a second; 0: unlimited. */
+  connectionsPerAddress: number;
+  connectionRatePerAddress: number;
+  connectionsPerPrincipal: number;
+  connectionRatePerPrincipal: number;
+  /** Logins of one source address that may fail: a second (0: any number), and at once. */
+  failedLoginRate: number;
+  failedLoginBurst: number;
   /** What one PostgreSQL has room for. */
   postgresConnections: number;
   /** In s: what open transactions get when the server is asked to stop. */
@@ -231,6 +239,48 @@ const ROWS: Record<OptionKey, OptionRow> = {
     help: 'how long a connection may last; a transaction in progress gets 300 more; 0 = for ever',
     schema: wholeSchema(0, WEEK),
     read: whole(0, WEEK),
+  },
+  connectionsPerAddress: {
+    value: 'N',
+    default: '0',
+    help: 'connections of one source address (of one /64 network for IPv6); 0 = unlimited',
+    schema: wholeSchema(0, 10_000),
+    read: whole(0, 10_000),
+  },
+  connectionRatePerAddress: {
+    value: 'N',
+    default: '0',
+    help: 'its new connections a second, ten times as many at once after a quiet time; 0 = unlimited',
+    schema: wholeSchema(0, 1_000_000),
+    read: whole(0, 1_000_000),
+  },
+  connectionsPerPrincipal: {
+    value: 'N',
+    default: '0',
+    help: 'connections of one IAM user or role; 0 = unlimited',
+    schema: wholeSchema(0, 10_000),
+    read: whole(0, 10_000),
+  },
+  connectionRatePerPrincipal: {
+    value: 'N',
+    default: '0',
+    help: 'its new connections a second, ten times as many at once after a quiet time; 0 = unlimited',
+    schema: wholeSchema(0, 1_000_000),
+    read: whole(0, 1_000_000),
+  },
+  failedLoginRate: {
+    value: 'N',
+    default: '10',
+    help: 'failed logins a second of one source address, half as many with one access key; this machine’s are not counted; 0 = unlimited',
+    schema: wholeSchema(0, 1_000_000),
+    read: whole(0, 1_000_000),
+  },
+  failedLoginBurst: {
+    value: 'N',
+    default: '100',
+    help: 'of these, how many may fail at once after a quiet time',
+    schema: wholeSchema(1, 1_000_000),
+    read: whole(1, 1_000_000),
   },
   postgresConnections: {
     value: 'N',

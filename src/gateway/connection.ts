@@ -7,6 +7,7 @@ import { type Admitted, admit, type CancelAsked } from './admit.ts';
 import { ConnectionEnded } from './byte-reader.ts';
 import { Client } from './client.ts';
 import { cancelInEngine, openEngineSession } from './engine-session.ts';
+import { sourceOf } from './failed-logins.ts';
 import type { Gateway } from './gateway.ts';
 import { cancelKeyLength, greeting, versionAnswer } from './greet.ts';
 import { limitTime } from './lifetime.ts';
@@ -62,6 +63,12 @@ async function run(client: Client, gateway: Gateway, attempt: Attempt, serving: 
     held.push(woken.use);
     return woken.awake;
   };
+  const door = {
+    wake,
+    passed,
+    checkFailures: (accessKeyId?: string) => gateway.failedLogins.check(client.remoteAddress, accessKeyId),
+    admitPrincipal: (arn: string) => void held.push(gateway.principalQuotas.admit(arn)),
+  };
   const ends = (end: AttemptEnd): void => {
     attempt.end ??= end;
     attempts.add(attempt);
@@ -81,12 +88,13 @@ async function run(client: Client, gateway: Gateway, attempt: Attempt, serving: 
     attempts.add(attempt);
     const request = readSessionRequest(admitted.parameters, gateway.dialect);
     attempt.request = { user: cut(request.user), database: cut(request.database) };
+    held.push(gateway.addressQuotas.admit(sourceOf(client.remoteAddress)));
     const cluster = resolve(admitted, request, client, gateway);
     attempt.cluster = { id: cluster.id, arn: cluster.arn };
     held.push(gateway.quotas.admit(cluster.id));
     const answer = versionAnswer(admitted.minor, request.unknownProtocolOptions);
     if (answer) client.stream.write(answer);
-    const permitted = await login(client, request, cluster, { ...gateway, wake, passed }, attempt);
+    const permitted = await login(client, request, cluster, { ...gateway, ...door }, attempt);
     const opened = { client, permitted, minor: admitted.minor, request, cluster };
     const facts = factsOf(attempt);
     const end = await serve(opened, gateway, attempt.connectionId, (relay) => {
@@ -104,6 +112,7 @@ async function run(client: Client, gateway: Gateway, attempt: Attempt, serving: 
     const facts = factsOf(attempt);
     if (error instanceof Refused) {
       ends({ outcome: 'refused', why: error });
+      gateway.failedLogins.note(client.remoteAddress, attempt.token?.accessKeyId, error.kind);
       audit.record({ event: 'login.refused', ...facts, kind: error.kind, reason: error.detail, hint: error.hint });
       sayAndEnd(client.stream, refusalFields(error));
     } else if (error instanceof ConnectionEnded) {

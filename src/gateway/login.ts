@@ -18,6 +18,10 @@ export interface LoginDependencies {
   now: () => Date;
   /** Makes the cluster's database ready, and keeps it so while the connection lasts. Throws Refused. */
   wake: (cluster: Cluster) => Promise<AwakeCluster>;
+  /** Throws Refused when too many logins from this address, or with this key from it, have failed. */
+  checkFailures: (accessKeyId?: string) => void;
+  /** Counts the connection to its principal while it lasts. Throws Refused when that has too many. */
+  admitPrincipal: (principalArn: string) => void;
   /** Told at the end of each step, for its time. */
   passed: (step: LoginStep) => void;
 }
@@ -70,12 +74,14 @@ export async function login(
   client: Client,
   request: SessionRequest,
   cluster: Cluster,
-  { keys, authority, now, wake, passed }: LoginDependencies,
+  { keys, authority, now, wake, checkFailures, admitPrincipal, passed }: LoginDependencies,
   attempt: Attempt,
 ): Promise<Permitted> {
+  checkFailures();
   const claim = parseToken(await askForPassword(client));
   attempt.token = tokenFacts(claim);
   passed('token');
+  checkFailures(claim.accessKeyId);
   if (claim.action !== (request.user === ADMIN_ROLE ? 'DbConnectAdmin' : 'DbConnect')) {
     const text = `Wrong user to action mapping. user: ${request.user}, action: ${claim.action}`;
     throw new Refused('wrong-action', { hint: text, detail: text });
@@ -83,6 +89,7 @@ export async function login(
   const { region } = cluster;
   const signed = proveSignature(claim, cluster, keys, { now: now(), region }, attempt);
   attempt.identity = signed.identity;
+  admitPrincipal(signed.identity.principalArn);
   const context = requestContext({ sourceAddress: client.remoteAddress, encrypted: true, now: now(), region });
   const decision = decide(signed.identity, claim.action, cluster, authority, context, attempt);
   passed('proof');
