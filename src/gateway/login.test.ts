@@ -69,6 +69,9 @@ function setup(meanwhile: (state: { allowed: boolean; active: boolean; now: Date
           decideTrust: () => decision(false),
         },
         now: () => state.now,
+        checkFailures: () => undefined,
+        admitPrincipal: () => undefined,
+        passed: () => undefined,
         wake: async () => {
           meanwhile(state);
           return { catalog } as unknown as AwakeCluster;
