@@ -25,6 +25,8 @@ const MAY: Record<string, readonly string[]> = {
   state: ['audit', 'machine', 'refused.ts'],
   audit: ['iam/identity.ts', 'machine', 'state/sealer.ts', 'refused.ts'],
   attempts: ['audit', 'iam', 'iam/policy', 'roles', 'sigv4', 'pgwire', 'engine/port.ts', 'refused.ts'],
+  access: [...DOMAIN, 'iam/policy', 'engine/port.ts', 'refused.ts'],
+  metrics: ['audit', 'iam'],
   tls: ['config/configuration-error.ts', 'machine'],
   gateway: [...DOMAIN, ...PURE, 'engine/port.ts', 'refused.ts'],
   http: [...DOMAIN, ...PURE, 'refused.ts'],
@@ -42,6 +44,7 @@ const MAY: Record<string, readonly string[]> = {
   cli: [
     'main.ts',
     'config',
+    'access/report.ts',
     'attempts/report.ts',
     'clusters/names.ts',
     'iam/policy/explain.ts',
@@ -50,7 +53,7 @@ const MAY: Record<string, readonly string[]> = {
     'state/sealing.ts',
     'machine',
   ],
-  'main.ts': ['declared', ...FRONTS, ...DOMAIN, ...ADAPTERS, 'engine', 'config', 'tls'],
+  'main.ts': ['access', 'metrics', 'declared', ...FRONTS, ...DOMAIN, ...ADAPTERS, 'engine', 'config', 'tls'],
   'refused.ts': [],
 };
 

@@ -26,6 +26,11 @@ export class Attempts {
     return this.#kept.get(connectionId);
   }
 
+  /** Oldest first. */
+  all(): Iterable<Attempt> {
+    return this.#kept.values();
+  }
+
   get newest(): Attempt | undefined {
     return this.#newest;
   }

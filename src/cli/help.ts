@@ -10,6 +10,7 @@ export const OVERVIEW = `postern: token logins and IAM policies in front of a re
   postern hosts [--write|--remove]            print or set the clusters' endpoints as lines of the hosts file
   postern why [CONNECTION_ID] [--json]        explain the last login attempt, or the named one, step by step
   postern why --user R --principal ARN        would this IAM user or role be let in as database role R?
+  postern access [--json] [--fail-on LEVEL]   who can log in as which database role, what that may do, and what to mend
   postern audit verify [--data-dir DIR]       is the audit log as it was written? A server may run on it or not
   postern help [COMMAND]                      this, or more about a command
   postern --version
@@ -28,7 +29,8 @@ export function describeCommand(command: string): string | undefined {
     case 'start':
       return `postern start [OPTION…]
 
-Runs the server until SIGINT or SIGTERM. The first start creates the data directory, an account, its root access key, a
+Runs the server until SIGINT or SIGTERM: then nobody is let in any more, idle sessions are ended, and open transactions get
+--shutdown-timeout; a second signal ends it at once. The first start creates the data directory, an account, its root access key, a
 local CA and one cluster. SIGHUP reads the certificates again.
 
 ${describeOptions('start')}
@@ -98,6 +100,22 @@ told what the service tells.
   --cluster ID      (the default cluster)
 
 Exit status: 0 let in; 1 refused, or there is no such attempt; 2 wrong usage.
+`;
+    case 'access':
+      return `postern access [--cluster ID] [--principal ARN] [--role R] [--json] [--fail-on LEVEL] [--no-wake] [--data-dir DIR]
+
+Tells who can log in as which database role of which cluster, through which policy statements, and under which conditions;
+what these roles may do in the cluster's database; and what of it goes against the documented best practices. Decided as
+logins are, by what is in force now. For the operator of the data directory only.
+
+  --cluster ID      of this cluster only
+  --principal ARN   of this IAM user or role, or the account root user, only
+  --role R          of this database role only
+  --json            the same as JSON
+  --fail-on LEVEL   exit with 1 where there is a warning of this level or above: info, low, medium or high
+  --no-wake         leave clusters that sleep alone: what their database says is then unknown
+
+Exit status: 0 done; 1 there is a warning as --fail-on says; 2 wrong usage, or no review.
 `;
     default:
       return undefined;

@@ -13,6 +13,7 @@ const COMMANDS: Record<string, () => Promise<Run>> = {
   hosts: async () => (await import('./hosts.ts')).runHosts,
   audit: async () => (await import('./audit.ts')).runAudit,
   why: async () => (await import('./why.ts')).runWhy,
+  access: async () => (await import('./access.ts')).runAccess,
 };
 
 async function main([name, ...argv]: string[]): Promise<number> {

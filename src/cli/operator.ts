@@ -9,6 +9,7 @@ import { writeAtomically } from '../machine/atomic-file.ts';
  */
 const POINTER = 'server.json';
 const SOCKET = 'operator.sock';
+/** In ms, for an answer. */
 const TIMEOUT = 10_000;
 
 export interface OperatorSocket {
@@ -78,13 +79,14 @@ export async function askOperator<T>(
   dataDir: string,
   path: string,
   parameters: Readonly<Record<string, string>> = {},
+  timeout = TIMEOUT,
 ): Promise<T | undefined> {
   const pointer = await readPointer(dataDir);
   if (!pointer) throw new Error(`no server runs on ${dataDir}`);
   const query = new URLSearchParams(parameters).toString();
   return await new Promise((resolve, reject) => {
     const target = query === '' ? path : `${path}?${query}`;
-    const call = request({ socketPath: pointer.socket, path: target, timeout: TIMEOUT }, (response) => {
+    const call = request({ socketPath: pointer.socket, path: target, timeout }, (response) => {
       let body = '';
       response.setEncoding('utf8');
       response.on('data', (text: string) => {

@@ -62,5 +62,12 @@ function questions(server: RunningServer, host: string, environment: () => Promi
         principal: parameters.get('principal') ?? '',
         clusterId: parameters.get('cluster') ?? undefined,
       }),
+    '/access': (parameters) =>
+      server.access({
+        cluster: parameters.get('cluster') ?? undefined,
+        principal: parameters.get('principal') ?? undefined,
+        role: parameters.get('role') ?? undefined,
+        wake: parameters.get('wake') !== 'no',
+      }),
   };
 }

@@ -37,6 +37,8 @@ export interface DispatchDeps {
   log: Log;
   audit: Audit;
   now(): Date;
+  /** Told of every call that was answered; `operation` only where the service has it. */
+  answered?: (call: { service?: string; operation?: string; status: number; ms: number }) => void;
   /** A UUID. */
   newRequestId(): string;
 }
@@ -80,7 +82,11 @@ export function createDispatch(deps: DispatchDeps): Dispatch {
         status,
         durationMs: deps.now().getTime() - started,
       }) as const;
-    const done = (status: number) => ({ ...call, status, ms: deps.now().getTime() - started });
+    const done = (status: number) => {
+      const ended = { ...call, status, ms: deps.now().getTime() - started };
+      deps.answered?.(ended);
+      return ended;
+    };
     const answered = async (name: string, output: Output): Promise<Dispatched> => {
       const answer = protocol.answer(name, output, requestId);
       const response = recordedAnswer(name, output ?? undefined);

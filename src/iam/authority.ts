@@ -13,7 +13,8 @@ import {
 } from './policies-of.ts';
 import type { Caller } from './policy/caller.ts';
 import { closedDecision } from './policy/closed.ts';
-import { evaluate, type PolicySet } from './policy/evaluate.ts';
+import { evaluate, type PolicySet, type Question } from './policy/evaluate.ts';
+import { type IsOpen, type Possibility, possible } from './policy/possible.ts';
 import { type Resource, resourceOf } from './resource.ts';
 
 /** Nobody becomes a role without its trust policy; tags and a source identity may be given to other sessions too. */
@@ -27,46 +28,12 @@ type Holder = Readonly<UserRecord | RoleRecord>;
 
 /** Decides by the policies that stand in the store at this moment; nothing is remembered from an earlier decision. */
 export function createAuthority({ store, account }: { store: Pick<Store, 'get'>; account: string }): Authority {
-  const closed = (caller: string, request: AccessRequest, work: () => Decision): Decision => {
-    try {
-      return work();
-    } catch (error) {
-      if (!(error instanceof UnusablePolicy)) throw error;
-      const { action, resource } = request;
-      return closedDecision({ action, resource, caller }, error.limit, error.message, error.needed);
-    }
-  };
   return {
-    decide(identity, request) {
-      const { action, resource } = request;
-      const gone = (because: string) =>
-        closedDecision(
-          { action, resource, caller: identity.arn },
-          'identity',
-          because,
-          'Other credentials are needed.',
-        );
-      if (identity.account !== account) return gone(`${identity.arn} is of another account`);
-      const holder = findHolder(store, identity);
-      if (holder === undefined) return gone(`${issuerOf(identity)} does not exist any more`);
-      return closed(identity.arn, request, () => {
-        const named = resourceOf(store, account, resource);
-        const policies: PolicySet = {
-          ...ownPolicies(store, identity, holder),
-          resource: resourcePolicy(identity.kind, named, request),
-        };
-        return evaluate(policies, {
-          action,
-          resource,
-          caller: callerOf(identity, holder),
-          context: identityContext(identity, holder === 'root' ? [] : holder.tags, named, request),
-        });
-      });
-    },
+    decide: (identity, request) => judged({ store, account }, identity, request, evaluate, (closed) => closed),
 
     decideTrust(identity, request) {
       const { action, resource } = request;
-      return closed(identity.provider, request, () => {
+      const work = () => {
         const named = resourceOf(store, account, resource);
         if (named?.type !== 'role') throw noSuchRole(resource);
         const trust = {
@@ -91,9 +58,70 @@ export function createAuthority({ store, account }: { store: Pick<Store, 'get'>;
             context: webIdentityContext(identity, account, named, request),
           },
         );
-      });
+      };
+      return orClosed(identity.provider, request, work, (closed) => closed);
     },
   };
+}
+
+/**
+ * What could be decided for an identity, when only a part of a request's context is known: for those who ask before there
+ * is a request. `isOpen` says which keys are not known.
+ */
+export function possibility(place: Place, identity: Identity, request: AccessRequest, isOpen: IsOpen): Possibility {
+  const closed = (decision: Decision): Possibility => ({ answer: 'denied', decision, through: [], unless: [] });
+  return judged(place, identity, request, (set, question) => possible(set, question, isOpen), closed);
+}
+
+interface Place {
+  store: Pick<Store, 'get'>;
+  account: string;
+}
+
+/** Finds what has a say and lets `judge` weigh it; `closed` makes the answer where something cannot be heard. */
+function judged<Answer>(
+  { store, account }: Place,
+  identity: Identity,
+  request: AccessRequest,
+  judge: (set: PolicySet, question: Question) => Answer,
+  closed: (decision: Decision) => Answer,
+): Answer {
+  const { action, resource } = request;
+  const gone = (because: string) =>
+    closed(
+      closedDecision({ action, resource, caller: identity.arn }, 'identity', because, 'Other credentials are needed.'),
+    );
+  if (identity.account !== account) return gone(`${identity.arn} is of another account`);
+  const holder = findHolder(store, identity);
+  if (holder === undefined) return gone(`${issuerOf(identity)} does not exist any more`);
+  const work = () => {
+    const named = resourceOf(store, account, resource);
+    const policies: PolicySet = {
+      ...ownPolicies(store, identity, holder),
+      resource: resourcePolicy(identity.kind, named, request),
+    };
+    return judge(policies, {
+      action,
+      resource,
+      caller: callerOf(identity, holder),
+      context: identityContext(identity, holder === 'root' ? [] : holder.tags, named, request),
+    });
+  };
+  return orClosed(identity.arn, request, work, closed);
+}
+
+function orClosed<Answer>(
+  caller: string,
+  { action, resource }: AccessRequest,
+  work: () => Answer,
+  closed: (decision: Decision) => Answer,
+): Answer {
+  try {
+    return work();
+  } catch (error) {
+    if (!(error instanceof UnusablePolicy)) throw error;
+    return closed(closedDecision({ action, resource, caller }, error.limit, error.message, error.needed));
+  }
 }
 
 /** The user or role whose policies count, or `root`; undefined when it does not exist any more. */

@@ -10,7 +10,12 @@ const SESSION = /^arn:aws:sts::\d{12}:assumed-role\/([^/]+)\/([\w+=,.@-]{2,64})$
  * Who would be calling, for questions without a request: the account root user, a user, or a session of a role, named by
  * its ARN or the role's. Undefined for an ARN that names nobody in this account.
  */
-export function namedIdentity(store: Store, account: string, arn: string, now: Date): Identity | undefined {
+export function namedIdentity(
+  store: Pick<Store, 'get'>,
+  account: string,
+  arn: string,
+  now: Date,
+): Identity | undefined {
   const common = { account, accessKeyId: '', session: undefined };
   if (arn === rootArn(account)) return { ...common, kind: 'root', arn, principalArn: arn, userId: account };
   const user = store.get('users', nameKey(arn.slice(arn.lastIndexOf('/') + 1)));

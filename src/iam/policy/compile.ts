@@ -71,7 +71,7 @@ function compiled(name: string, origin: string, policy: IdentityPolicy | TrustPo
 const MAX_ACTIONS = 64;
 const NOTHING_KNOWN: Context = { get: () => undefined };
 
-function remembered(statements: readonly CompiledStatement[]): CompiledPolicy['about'] {
+export function remembered(statements: readonly CompiledStatement[]): CompiledPolicy['about'] {
   interface About {
     onAction: readonly CompiledStatement[];
     resource: string | undefined;
