@@ -281,6 +281,7 @@ export async function startServer({ options, durable, env, log }: ServerSetup): 
     const reasons = new Set(['the listeners are not open yet']);
     const unready = () => {
       const found = [...reasons];
+      if (options.auditRequired === 'on' && trail?.state.failing) found.push('the audit log cannot be written');
       const cluster = store.get('clusters', defaultClusterId);
       if (cluster?.status === 'ACTIVE' && fleet.state(cluster.database) === 'failed') {
         found.push('the PostgreSQL of the default cluster does not start');
@@ -361,6 +362,7 @@ export async function startServer({ options, durable, env, log }: ServerSetup): 
         }
       },
       store: () => store.health(),
+      auditLog: () => trail?.state,
       ready: () => unready().length === 0,
     });
     readProcess(registry, now());

@@ -167,7 +167,8 @@ export class TrailWriter {
   #run(): Promise<void> {
     this.#running ??= this.#drain().finally(() => {
       this.#running = undefined;
-      if (this.#pending.length > 0 && !this.#closed) {
+      // While it fails it is tried again also when nothing waits: somebody may wait for it to be well before he comes.
+      if ((this.#pending.length > 0 || this.#failing) && !this.#closed) {
         const waiting = this.#pending.some(({ done }) => done);
         this.#schedule(this.#failing ? (waiting ? 0 : RETRY) : waiting ? 0 : DELAY);
       }

@@ -348,6 +348,24 @@ describe('a disk that is full', () => {
     expect(seen).toEqual(['connection-2', 'connection-3']);
   });
 
+  it('is tried again also when nothing waits', async () => {
+    const folder = new TestingFolder();
+    const clock = testingClock();
+    const trail = await openTestingTrail(folder, { required: true }, clock);
+    folder.room = 10;
+    await expect(trail.require(cancelEvent(1), { happened: false })).rejects.toThrow();
+    await expect.poll(() => clock.timers.map(({ ms }) => ms)).toEqual([1000]);
+    clock.tick();
+    await expect.poll(() => clock.timers.length).toBe(1);
+    expect(trail.state.failing).toBe(true);
+    folder.room = Number.POSITIVE_INFINITY;
+    clock.tick();
+    await expect.poll(() => trail.state.failing).toBe(false);
+    expect(clock.timers).toEqual([]);
+    await trail.close();
+    expect(names(folder)).toEqual(['AuditLogOpened', 'AuditLogResumed', 'AuditLogClosed']);
+  });
+
   it('lets all through where the log is not required', async () => {
     const folder = new TestingFolder();
     const trail = await openTestingTrail(folder);

@@ -321,7 +321,18 @@ describe('a server whose audit log is required', () => {
         outcome: 'refused',
         change: expect.stringContaining('--audit-required off'),
       });
+      const ask = async (path: string) => {
+        const answer = await fetch(`${server.environment['AWS_ENDPOINT_URL']}${path}`);
+        return { status: answer.status, body: await answer.text() };
+      };
+      expect(await ask('/readyz')).toMatchObject({
+        status: 503,
+        body: expect.stringContaining('the audit log cannot be written'),
+      });
+      expect((await ask('/metrics')).body).toContain('\npostern_audit_log_writable 0\n');
       for (const path of inTheWay) rmdirSync(path);
+      // By itself, without a login that tries.
+      await expect.poll(async () => (await ask('/readyz')).status, { timeout: 5000 }).toBe(200);
       await (await server.connect()).end();
       await call.send(new GetCallerIdentityCommand({}));
       await server.stop();
