@@ -41,7 +41,8 @@ function formatCluster(cluster: ClusterAccess): string[] {
   );
   const what = roles.filter(({ canLogin }) => canLogin).flatMap((role) => rightsOf(role, roles));
   const everybody = grouped(cluster.public).map(([on, may]) => ['every role', 'PUBLIC', on, may]);
-  if (state === 'read') lines.push('', ...table(['DATABASE ROLE', 'THROUGH', 'ON', 'MAY'], [...what, ...everybody]));
+  if (state === 'read')
+    lines.push('', ...table(['DATABASE ROLE', 'THROUGH', 'ON', 'MAY (*: AND GRANT)'], [...what, ...everybody]));
   return lines;
 }
 
