@@ -2,6 +2,7 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { readDatabase } from './access/database.ts';
+import { inPieces } from './access/pieces.ts';
 import type { AccessQuestion, AccessReview } from './access/report.ts';
 import { reviewAccess } from './access/review.ts';
 import { Attempts } from './attempts/attempts.ts';
@@ -60,6 +61,8 @@ export interface RunningServer {
   wouldAdmit(question: LoginQuestion): Promise<Report>;
   /** Who can log in as which database role, and what that may do. Throws an Error for what there is none of. */
   access(question: AccessQuestion): Promise<AccessReview>;
+  /** The same as JSON, piece by piece. */
+  accessText(question: AccessQuestion): Promise<AsyncIterable<string>>;
   /** Reads the certificates again; connections that are open keep theirs. Throws when the new ones are of no use. */
   reloadCertificate(): Promise<void>;
   /** Resolves with a text when something has ended without which nothing goes on. */
@@ -284,6 +287,10 @@ export async function startServer({ options, durable, env, log }: ServerSetup): 
     const { port: apiPort } = await bind('--api-port', address, options.apiPort, (at) => api.listen(at));
     undo.push(() => api.close());
 
+    const { clusters: directory } = gateway;
+    const known = { store, account, clusters: directory, fleet, keyUses, attempts, since };
+    const access = (question: AccessQuestion) => reviewAccess(question, { ...known, readDatabase, now });
+
     return {
       pgPort: listener.port,
       apiPort,
@@ -302,11 +309,8 @@ export async function startServer({ options, durable, env, log }: ServerSetup): 
         return report(attempt, attempt.end?.outcome === 'refused' ? refusalFields(attempt.end.why) : undefined);
       },
       wouldAdmit: (question) => wouldAdmit(question, gateway, (arn, at) => namedIdentity(store, account, arn, at)),
-      access: (question) => {
-        const { clusters } = gateway;
-        const known = { store, account, clusters, fleet, keyUses, attempts, since };
-        return reviewAccess(question, { ...known, readDatabase, now });
-      },
+      access,
+      accessText: async (question) => inPieces(await access(question)),
       reloadCertificate: () => certificate.reload(),
       failed: engine.failed.then((why) => `the control database cannot be started: ${why}`),
       async stop(time) {

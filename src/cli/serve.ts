@@ -63,7 +63,7 @@ function questions(server: RunningServer, host: string, environment: () => Promi
         clusterId: parameters.get('cluster') ?? undefined,
       }),
     '/access': (parameters) =>
-      server.access({
+      server.accessText({
         cluster: parameters.get('cluster') ?? undefined,
         principal: parameters.get('principal') ?? undefined,
         role: parameters.get('role') ?? undefined,
