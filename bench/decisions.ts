@@ -3,6 +3,7 @@ import { createAuthority } from '../src/iam/authority.ts';
 import type { AccessRequest, Identity } from '../src/iam/identity.ts';
 import { createMemoryStore } from '../src/state/memory-store.ts';
 import type { ManagedPolicyRecord } from '../src/state/records.ts';
+import { cpuTime } from './cpu-time.ts';
 
 const ACCOUNT = '123456789012';
 const REGION = 'us-east-1';
@@ -10,9 +11,6 @@ const CLUSTER = 'a'.repeat(26);
 const OTHERS = ['b'.repeat(26), 'c'.repeat(26)];
 const RESOURCE = `arn:aws:dsql:${REGION}:${ACCOUNT}:cluster/${CLUSTER}`;
 const createdAt = '2026-01-01T00:00:00.000Z';
-/** In ms. */
-const WARM_UP = 300;
-const MEASURED = 1_000;
 
 // biome-ignore lint/suspicious/noTemplateCurlyInString: a policy variable.
 const OWN_TEAM = '${aws:PrincipalTag/team}';
@@ -144,25 +142,10 @@ if (!authority.decide(session, connect).allowed) throw new Error(authority.decid
 for (const each of elsewhere) if (!authority.decide(session, each).allowed) throw new Error('not allowed elsewhere');
 if (authority.decide(session, drop).allowed) throw new Error('DeleteCluster is allowed');
 
-/** By CPU time, not by the clock: what one core takes, whatever else the machine is doing. */
-function micros(work: () => void): number {
-  const until = performance.now() + WARM_UP;
-  while (performance.now() < until) work();
-  const began = performance.now();
-  const before = process.cpuUsage();
-  let count = 0;
-  while (performance.now() - began < MEASURED) {
-    for (let i = 0; i < 100; i++) work();
-    count += 100;
-  }
-  const { user, system } = process.cpuUsage(before);
-  return (user + system) / count;
-}
-
 const result = {
-  allowed: micros(() => authority.decide(session, connect)),
-  elsewhere: micros(() => authority.decide(session, elsewhere[turn++ & 1]!)),
-  refused: micros(() => authority.decide(session, drop)),
-  explained: micros(() => authority.decide(session, connect).explain()),
+  allowed: cpuTime(() => authority.decide(session, connect)),
+  elsewhere: cpuTime(() => authority.decide(session, elsewhere[turn++ & 1]!)),
+  refused: cpuTime(() => authority.decide(session, drop)),
+  explained: cpuTime(() => authority.decide(session, connect).explain()),
 };
 console.log(JSON.stringify(result));

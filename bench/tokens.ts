@@ -10,14 +10,12 @@ import { createMemoryStore } from '../src/state/memory-store.ts';
 import type { RoleRecord, UserRecord } from '../src/state/records.ts';
 import { createSealer } from '../src/state/sealing.ts';
 import { createSessionMaker, PLAIN_GRANT } from '../src/sts/session-token.ts';
+import { cpuTime } from './cpu-time.ts';
 
 const ACCOUNT = '123456789012';
 const REGION = 'us-east-1';
 const HOST = `${'a'.repeat(26)}.dsql.${REGION}.on.aws`;
 const RESOURCE = `arn:aws:dsql:${REGION}:${ACCOUNT}:cluster/${'a'.repeat(26)}`;
-/** In ms. */
-const WARM_UP = 500;
-const MEASURED = 1_500;
 
 const POLICY = JSON.stringify({
   Version: '2012-10-17',
@@ -68,20 +66,7 @@ function login(token: string): void {
   if (!decision.allowed) throw new Error(decision.because);
 }
 
-/** By CPU time, not by the clock: what one core does, whatever else the machine is doing. */
-function rate(work: () => void): number {
-  const until = performance.now() + WARM_UP;
-  while (performance.now() < until) work();
-  const began = performance.now();
-  const before = process.cpuUsage();
-  let count = 0;
-  while (performance.now() - began < MEASURED) {
-    for (let i = 0; i < 100; i++) work();
-    count += 100;
-  }
-  const { user, system } = process.cpuUsage(before);
-  return (count * 1e6) / (user + system);
-}
+const rate = (work: () => void) => 1e6 / cpuTime(work);
 
 const longTerm = { accessKeyId: record.id, secretAccessKey: secret };
 const issued = sessions.issue(

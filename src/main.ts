@@ -21,14 +21,17 @@ import { controlPlane } from './declared/control-plane.ts';
 import { createEmbeddedHost } from './engine/embedded/host.ts';
 import { keepRunning } from './engine/kept.ts';
 import type { Engine } from './engine/port.ts';
+import { FailedLogins } from './gateway/failed-logins.ts';
 import type { Gateway } from './gateway/gateway.ts';
 import { listen } from './gateway/listener.ts';
-import { Quotas } from './gateway/quotas.ts';
+import { type QuotaKinds, Quotas } from './gateway/quotas.ts';
 import { refusalFields } from './gateway/refuse.ts';
 import { Revocation } from './gateway/revocation.ts';
 import { Sessions } from './gateway/sessions.ts';
+import { noTraffic } from './gateway/traffic.ts';
 import { type LoginQuestion, wouldAdmit } from './gateway/would-admit.ts';
 import { createDispatch } from './http/dispatch.ts';
+import { answeredNetworks, type Probes } from './http/probes.ts';
 import { createApiServer } from './http/server.ts';
 import { createServices } from './http/services.ts';
 import { createAuthority } from './iam/authority.ts';
@@ -36,6 +39,10 @@ import { bootstrapAccount, rootCredentials } from './iam/bootstrap.ts';
 import { createKeyUses } from './iam/key-uses.ts';
 import { createKeyRing } from './iam/keys.ts';
 import { namedIdentity } from './iam/named-identity.ts';
+import { measureLag, readProcess } from './metrics/process-metrics.ts';
+import { CONTENT_TYPE, Registry } from './metrics/registry.ts';
+import { countedAudit, countedAuthority, createServerMetrics } from './metrics/server-metrics.ts';
+import { type EngineState, readWatched } from './metrics/watched.ts';
 import { openRoleCatalog } from './roles/role-catalog.ts';
 import { openStore } from './state/control-store.ts';
 import { openDataFolder } from './state/data-folder.ts';
@@ -91,6 +98,11 @@ const after = (ms: number, work: () => void) => {
   return () => clearTimeout(timer);
 };
 
+/** After a quiet time as many at once as in ten seconds: the proportion of the service's own quotas. */
+function limited(maxConnections: number, rate: number, kinds: QuotaKinds): Quotas {
+  return new Quotas({ maxConnections, rate, burst: Math.max(1, 10 * rate) }, () => performance.now(), kinds);
+}
+
 /** The names of what is in a folder; none where there is no folder. */
 async function namesIn(folder: string): Promise<string[]> {
   try {
@@ -131,6 +143,8 @@ export async function startServer({ options, durable, env, log }: ServerSetup): 
   // What is wrong with it is told before anything is made.
   const furtherNames = declaredAliases(options.declare);
   const since = now();
+  const registry = new Registry();
+  const metrics = createServerMetrics(registry);
   const undo: (() => Promise<unknown>)[] = [];
   const takeDown = async () => {
     for (const step of undo.splice(0).reverse()) {
@@ -237,7 +251,8 @@ export async function startServer({ options, durable, env, log }: ServerSetup): 
     });
     const dispatch = createDispatch({
       keys,
-      authority,
+      authority: countedAuthority(authority, 'api', metrics),
+      answered: (call) => metrics.call(call),
       keyUses,
       ...services,
       region,
@@ -245,7 +260,25 @@ export async function startServer({ options, durable, env, log }: ServerSetup): 
       now,
       newRequestId: randomUUID,
     });
-    const api = createApiServer({ dispatch, log });
+    /** Why no client should be sent here. */
+    const reasons = new Set(['the listeners are not open yet']);
+    const unready = () => {
+      const found = [...reasons];
+      const cluster = store.get('clusters', defaultClusterId);
+      if (cluster?.status === 'ACTIVE' && fleet.state(cluster.database) === 'failed') {
+        found.push('the PostgreSQL of the default cluster does not start');
+        // Nobody else may ask for it as long as this is said.
+        fleet.wake(cluster.database).catch(() => undefined);
+      }
+      return found;
+    };
+    engine.failed.then((why) => reasons.add(`the control database cannot be started: ${why}`));
+    const probes: Probes = {
+      metrics: () => ({ status: 200, contentType: CONTENT_TYPE, body: registry.text() }),
+      unready,
+      from: answeredNetworks(options.metricsFrom),
+    };
+    const api = createApiServer({ dispatch, log, probes });
 
     await awake;
     const aliases = new Map<string, string | undefined>([
@@ -255,9 +288,10 @@ export async function startServer({ options, durable, env, log }: ServerSetup): 
     ]);
     for (const text of deadEnds({ store, regions, aliases })) log.warn(text);
     const attempts = new Attempts();
+    const traffic = noTraffic();
     const gateway: Gateway = {
       keys,
-      authority,
+      authority: countedAuthority(authority, 'login', metrics),
       now,
       clusters: createClusterDirectory({ store, fleet, account, regions, defaultClusterId, aliases }),
       fleet,
@@ -269,8 +303,21 @@ export async function startServer({ options, durable, env, log }: ServerSetup): 
         },
         () => performance.now(),
       ),
+      addressQuotas: limited(options.connectionsPerAddress, options.connectionRatePerAddress, {
+        open: 'address-connections-exceeded',
+        rate: 'address-rate-exceeded',
+      }),
+      principalQuotas: limited(options.connectionsPerPrincipal, options.connectionRatePerPrincipal, {
+        open: 'principal-connections-exceeded',
+        rate: 'principal-rate-exceeded',
+      }),
+      failedLogins: new FailedLogins({ rate: options.failedLoginRate, burst: options.failedLoginBurst }, () =>
+        performance.now(),
+      ),
       sessions,
-      audit: createLogAudit(log),
+      audit: countedAudit(createLogAudit(log), metrics),
+      traffic,
+      stepTimes: (step, ms) => metrics.step(step, ms),
       attempts,
       dialect: options.dialect,
       fidelity: options.fidelity,
@@ -281,11 +328,28 @@ export async function startServer({ options, durable, env, log }: ServerSetup): 
       refreshMappings: (database) => revocation.refresh(database),
     };
     const { host: address } = options;
+    // The API is there before the door and after it, so that monitoring sees both open and close.
+    const { port: apiPort } = await bind('--api-port', address, options.apiPort, (at) => api.listen(at));
+    undo.push(() => api.close());
     const listener = await bind('--pg-port', address, options.pgPort, (at) => listen(at, gateway));
     let grace = 0;
     undo.push(() => listener.close(grace));
-    const { port: apiPort } = await bind('--api-port', address, options.apiPort, (at) => api.listen(at));
-    undo.push(() => api.close());
+    readWatched(registry, {
+      sessions,
+      connections: () => listener.count,
+      traffic,
+      *engineStates(): Iterable<EngineState> {
+        for (const database of new Set(store.all('clusters').map((cluster) => cluster.database))) {
+          yield fleet.state(database);
+        }
+      },
+      store: () => store.health(),
+      ready: () => unready().length === 0,
+    });
+    readProcess(registry, now());
+    const stopMeasuring = measureLag(registry);
+    undo.push(async () => stopMeasuring());
+    reasons.clear();
 
     const { clusters: directory } = gateway;
     const known = { store, account, clusters: directory, fleet, keyUses, attempts, since };
@@ -308,12 +372,14 @@ export async function startServer({ options, durable, env, log }: ServerSetup): 
         if (!attempt) return undefined;
         return report(attempt, attempt.end?.outcome === 'refused' ? refusalFields(attempt.end.why) : undefined);
       },
-      wouldAdmit: (question) => wouldAdmit(question, gateway, (arn, at) => namedIdentity(store, account, arn, at)),
+      wouldAdmit: (question) =>
+        wouldAdmit(question, { ...gateway, authority }, (arn, at) => namedIdentity(store, account, arn, at)),
       access,
       accessText: async (question) => inPieces(await access(question)),
       reloadCertificate: () => certificate.reload(),
       failed: engine.failed.then((why) => `the control database cannot be started: ${why}`),
       async stop(time) {
+        reasons.add('the server is shutting down');
         grace = time;
         await takeDown();
       },

@@ -26,6 +26,7 @@ const MAY: Record<string, readonly string[]> = {
   audit: ['iam/identity.ts', 'refused.ts'],
   attempts: ['audit', 'iam', 'iam/policy', 'roles', 'sigv4', 'pgwire', 'engine/port.ts', 'refused.ts'],
   access: [...DOMAIN, 'iam/policy', 'engine/port.ts', 'refused.ts'],
+  metrics: ['audit', 'iam'],
   tls: ['config/configuration-error.ts', 'machine'],
   gateway: [...DOMAIN, ...PURE, 'engine/port.ts', 'refused.ts'],
   http: [...DOMAIN, ...PURE, 'refused.ts'],
@@ -51,7 +52,7 @@ const MAY: Record<string, readonly string[]> = {
     'audit/log.ts',
     'machine',
   ],
-  'main.ts': ['access', 'declared', ...FRONTS, ...DOMAIN, ...ADAPTERS, 'engine', 'config', 'tls'],
+  'main.ts': ['access', 'metrics', 'declared', ...FRONTS, ...DOMAIN, ...ADAPTERS, 'engine', 'config', 'tls'],
   'refused.ts': [],
 };
 

@@ -58,6 +58,16 @@ const ADVICE: Readonly<Record<AccessKind | WireKind, Advice>> = {
     `Close connections that are not needed, or let more in (--max-connections, --postgres-connections): ${detail}.`,
   'rate-exceeded': (_, detail) =>
     `Keep connections open and use them again (a pool), or allow more new ones a second (--connection-rate, --connection-burst): ${detail}.`,
+  'failed-logins-exceeded': (_, detail) =>
+    `Correct the credentials of the client that keeps failing (postern why tells of its other attempts), and wait; or let more fail (--failed-login-rate, --failed-login-burst): ${detail}.`,
+  'address-connections-exceeded': (_, detail) =>
+    `Close connections of this address that are not needed, or let it have more (--connections-per-address): ${detail}.`,
+  'address-rate-exceeded': (_, detail) =>
+    `Keep connections open and use them again (a pool), or let an address make more (--connection-rate-per-address): ${detail}.`,
+  'principal-connections-exceeded': (_, detail) =>
+    `Close connections of this principal that are not needed, or let it have more (--connections-per-principal): ${detail}.`,
+  'principal-rate-exceeded': (_, detail) =>
+    `Keep connections open and use them again (a pool), or let a principal make more (--connection-rate-per-principal): ${detail}.`,
   'waking-up': () => 'Connect again: the cluster is awake in a moment. (--fidelity local lets the connection wait.)',
   'cluster-deleted': () => 'Connect to a cluster that exists: this one was deleted while the session was being opened.',
   'unknown-database': () => 'Connect to the database postgres: a cluster has no other.',

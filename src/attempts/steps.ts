@@ -31,6 +31,11 @@ const STEP_OF: Readonly<Record<AccessKind | WireKind, Step | null>> = {
   'cluster-deleting': 'cluster',
   'too-many-connections': 'cluster',
   'rate-exceeded': 'cluster',
+  'address-connections-exceeded': 'startup',
+  'address-rate-exceeded': 'startup',
+  // Once the signature is proved, and before anything is decided.
+  'principal-connections-exceeded': 'policy',
+  'principal-rate-exceeded': 'policy',
   'signature-malformed': 'token',
   'lifetime-too-long': 'token',
   'wrong-action': 'action',
@@ -56,6 +61,8 @@ const STEP_OF: Readonly<Record<AccessKind | WireKind, Step | null>> = {
   'engine-unavailable': 'session',
   'protocol-violation': null,
   'login-timeout': null,
+  // Before the token is asked for, or when it has come.
+  'failed-logins-exceeded': null,
   'shutting-down': null,
 };
 

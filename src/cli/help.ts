@@ -28,7 +28,8 @@ export function describeCommand(command: string): string | undefined {
     case 'start':
       return `postern start [OPTION…]
 
-Runs the server until SIGINT or SIGTERM. The first start creates the data directory, an account, its root access key, a
+Runs the server until SIGINT or SIGTERM: then nobody is let in any more, idle sessions are ended, and open transactions get
+--shutdown-timeout; a second signal ends it at once. The first start creates the data directory, an account, its root access key, a
 local CA and one cluster. SIGHUP reads the certificates again.
 
 ${describeOptions('start')}

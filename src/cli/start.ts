@@ -2,9 +2,6 @@ import { readOptions } from '../config/options.ts';
 import type { Environment } from './environment.ts';
 import { openLog, serve } from './serve.ts';
 
-/** In ms: what a transaction gets to end when the server is asked to stop. */
-const GRACE = 5_000;
-
 /** `postern start`: runs until it is asked to stop. Resolves to the exit status. */
 export async function runStart(argv: readonly string[]): Promise<number> {
   const began = performance.now();
@@ -40,7 +37,7 @@ export async function runStart(argv: readonly string[]): Promise<number> {
   );
   process.stderr.write(banner(served.environment, dataDir));
   const status = await stopped;
-  await served.stop(GRACE);
+  await served.stop(options.shutdownTimeout * 1000);
   return status;
 }
 

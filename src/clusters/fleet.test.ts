@@ -129,6 +129,24 @@ describe('waking', () => {
     expect(fleet.isAwake(OTHER)).toBe(false);
   });
 
+  it('tells the state of each database, and of a failed start until one succeeds or its data are gone', async () => {
+    expect(fleet.state(ONE)).toBe('asleep');
+    host.hold.add(`start ${ONE}`);
+    host.fail.add(`start ${ONE}`);
+    const awake = fleet.wake(ONE);
+    await settle();
+    expect(fleet.state(ONE)).toBe('starting');
+    host.letGo(`start ${ONE}`);
+    await expect(awake).rejects.toThrow();
+    expect(fleet.state(ONE)).toBe('failed');
+    await fleet.wake(ONE);
+    expect(fleet.state(ONE)).toBe('awake');
+    host.fail.add(`start ${OTHER}`);
+    await expect(fleet.wake(OTHER)).rejects.toThrow();
+    await fleet.remove(OTHER);
+    expect(fleet.state(OTHER)).toBe('asleep');
+  });
+
   it.each([
     'start',
     'open',

@@ -48,6 +48,8 @@ interface Place {
 export class Fleet {
   readonly #options: FleetOptions;
   readonly #places = new Map<string, Place>();
+  /** Databases whose last start failed -> why. */
+  readonly #failures = new Map<string, string>();
   #closed = false;
 
   constructor(options: FleetOptions) {
@@ -77,6 +79,14 @@ export class Fleet {
   /** Whether its PostgreSQL runs; not while it is just starting. */
   isAwake(database: string): boolean {
     return this.#places.get(database)?.running !== undefined;
+  }
+
+  /** `failed`: the last start did, and the next who wants it tries again. */
+  state(database: string): 'awake' | 'starting' | 'failed' | 'asleep' {
+    const place = this.#places.get(database);
+    if (place?.running) return 'awake';
+    if (place?.awake) return 'starting';
+    return this.#failures.has(database) ? 'failed' : 'asleep';
   }
 
   /** For whoever works with the database, or is about to. Neither wakes it nor fails. */
@@ -174,11 +184,13 @@ export class Fleet {
     place.awake = awake;
     awake.then(
       (cluster) => {
+        this.#failures.delete(database);
         place.running = cluster;
         if (gone === undefined) this.#countDown(database, place);
         else this.#lose(database, place, gone);
       },
-      () => {
+      (error: Error) => {
+        if (!this.#closed) this.#failures.set(database, error.message);
         place.awake = undefined;
         this.#forget(database, place);
       },
@@ -268,6 +280,7 @@ export class Fleet {
     place.stayAwake();
     await this.#stop(database, place);
     await host.remove(join(folder, database));
+    this.#failures.delete(database);
     log.info({ database }, 'a database was removed');
   }
 }

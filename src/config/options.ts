@@ -26,8 +26,20 @@ export interface Options {
   connectionRate: number;
   connectionBurst: number;
   maxConnectionTime: number;
+  /** Of one source address and of one principal: open connections, and new ones a second; 0: unlimited. */
+  connectionsPerAddress: number;
+  connectionRatePerAddress: number;
+  connectionsPerPrincipal: number;
+  connectionRatePerPrincipal: number;
+  /** Logins of one source address that may fail: a second (0: any number), and at once. */
+  failedLoginRate: number;
+  failedLoginBurst: number;
   /** What one PostgreSQL has room for. */
   postgresConnections: number;
+  /** In s: what open transactions get when the server is asked to stop. */
+  shutdownTimeout: number;
+  /** Beside this machine: who may ask for metrics and health without a signature. */
+  metricsFrom: readonly Network[];
   readyFile: string | undefined;
   tlsCert: string | undefined;
   tlsKey: string | undefined;
@@ -47,6 +59,12 @@ export interface Declared {
   /** What paths in it are relative to. */
   folder: string;
   content: unknown;
+}
+
+/** Addresses with the same beginning: the first `prefix` bits of `address`. */
+export interface Network {
+  address: string;
+  prefix: number;
 }
 
 /** What can be said in three places; the contents of the account only in the file. */
@@ -113,6 +131,14 @@ function readAlias(text: string): ClusterAlias {
   const clusterId = rest.join('=');
   if (!isClusterId(clusterId)) throw new Error(`${JSON.stringify(clusterId)} is no cluster id (26 of a-z and 0-9)`);
   return { name: name.toLowerCase(), clusterId };
+}
+
+function readNetwork(text: string): Network {
+  const [, address = '', bits] = /^([0-9a-f.:]+)(?:\/(\d{1,3}))?$/i.exec(text) ?? [];
+  const most = isIP(address) === 4 ? 32 : isIP(address) === 6 ? 128 : 0;
+  const prefix = bits === undefined ? most : Number(bits);
+  if (most === 0 || prefix > most) throw new Error(`${JSON.stringify(text)} is no address and no network (10.0.0.0/8)`);
+  return { address, prefix };
 }
 
 const portSchema = wholeSchema(0, 65_535);
@@ -214,12 +240,67 @@ const ROWS: Record<OptionKey, OptionRow> = {
     schema: wholeSchema(0, WEEK),
     read: whole(0, WEEK),
   },
+  connectionsPerAddress: {
+    value: 'N',
+    default: '0',
+    help: 'connections of one source address (of one /64 network for IPv6); 0 = unlimited',
+    schema: wholeSchema(0, 10_000),
+    read: whole(0, 10_000),
+  },
+  connectionRatePerAddress: {
+    value: 'N',
+    default: '0',
+    help: 'its new connections a second, ten times as many at once after a quiet time; 0 = unlimited',
+    schema: wholeSchema(0, 1_000_000),
+    read: whole(0, 1_000_000),
+  },
+  connectionsPerPrincipal: {
+    value: 'N',
+    default: '0',
+    help: 'connections of one IAM user or role; 0 = unlimited',
+    schema: wholeSchema(0, 10_000),
+    read: whole(0, 10_000),
+  },
+  connectionRatePerPrincipal: {
+    value: 'N',
+    default: '0',
+    help: 'its new connections a second, ten times as many at once after a quiet time; 0 = unlimited',
+    schema: wholeSchema(0, 1_000_000),
+    read: whole(0, 1_000_000),
+  },
+  failedLoginRate: {
+    value: 'N',
+    default: '10',
+    help: 'failed logins a second of one source address, half as many with one access key; this machine’s are not counted; 0 = unlimited',
+    schema: wholeSchema(0, 1_000_000),
+    read: whole(0, 1_000_000),
+  },
+  failedLoginBurst: {
+    value: 'N',
+    default: '100',
+    help: 'of these, how many may fail at once after a quiet time',
+    schema: wholeSchema(1, 1_000_000),
+    read: whole(1, 1_000_000),
+  },
   postgresConnections: {
     value: 'N',
     default: '1000',
     help: 'sessions that the PostgreSQL of a cluster has room for, at most 10000; each costs 11 KB while it is awake',
     schema: wholeSchema(10, 10_000),
     read: whole(10, 10_000),
+  },
+  shutdownTimeout: {
+    value: 'SECONDS',
+    default: '5',
+    help: 'what open transactions get to end when the server is asked to stop',
+    schema: wholeSchema(0, WEEK),
+    read: whole(0, WEEK),
+  },
+  metricsFrom: {
+    value: 'ADDR[/BITS]',
+    repeatable: true,
+    help: 'who, beside this machine, may read /metrics, /healthz and /readyz on the API port, without a signature',
+    read: readNetwork,
   },
   readyFile: {
     value: 'FILE',

@@ -7,6 +7,7 @@ import { type Admitted, admit, type CancelAsked } from './admit.ts';
 import { ConnectionEnded } from './byte-reader.ts';
 import { Client } from './client.ts';
 import { cancelInEngine, openEngineSession } from './engine-session.ts';
+import { sourceOf } from './failed-logins.ts';
 import type { Gateway } from './gateway.ts';
 import { cancelKeyLength, greeting, versionAnswer } from './greet.ts';
 import { limitTime } from './lifetime.ts';
@@ -15,6 +16,7 @@ import { internalErrorFields, refusalFields, sayAndEnd } from './refuse.ts';
 import { Relay, type SessionEnd } from './relay.ts';
 import type { Session } from './sessions.ts';
 import { readSessionRequest, type SessionRequest } from './settings.ts';
+import { startWatch } from './traffic.ts';
 import { wakeUp } from './wake-up.ts';
 
 /** One client connection from its first byte to its last. `ended` never rejects. */
@@ -53,12 +55,19 @@ export function openConnection(socket: Socket, gateway: Gateway): Connection {
 async function run(client: Client, gateway: Gateway, attempt: Attempt, serving: (relay: Relay) => void): Promise<void> {
   const { audit, attempts } = gateway;
   const began = performance.now();
+  const passed = startWatch(gateway.stepTimes);
   /** What this connection takes of its cluster's, given back at its end. */
   const held: { release(): void }[] = [];
   const wake = (cluster: Cluster): Promise<AwakeCluster> => {
     const woken = wakeUp(cluster, gateway);
     held.push(woken.use);
     return woken.awake;
+  };
+  const door = {
+    wake,
+    passed,
+    checkFailures: (accessKeyId?: string) => gateway.failedLogins.check(client.remoteAddress, accessKeyId),
+    admitPrincipal: (arn: string) => void held.push(gateway.principalQuotas.admit(arn)),
   };
   const ends = (end: AttemptEnd): void => {
     attempt.end ??= end;
@@ -74,21 +83,25 @@ async function run(client: Client, gateway: Gateway, attempt: Attempt, serving: 
       sayAndEnd(client.stream, undefined);
       return;
     }
+    passed('encryption');
     attempt.encryption = { protocol: admitted.tlsProtocol, serverName: admitted.serverName };
     attempts.add(attempt);
     const request = readSessionRequest(admitted.parameters, gateway.dialect);
     attempt.request = { user: cut(request.user), database: cut(request.database) };
+    held.push(gateway.addressQuotas.admit(sourceOf(client.remoteAddress)));
     const cluster = resolve(admitted, request, client, gateway);
     attempt.cluster = { id: cluster.id, arn: cluster.arn };
     held.push(gateway.quotas.admit(cluster.id));
     const answer = versionAnswer(admitted.minor, request.unknownProtocolOptions);
     if (answer) client.stream.write(answer);
-    const permitted = await login(client, request, cluster, { ...gateway, wake }, attempt);
+    const permitted = await login(client, request, cluster, { ...gateway, ...door }, attempt);
     const opened = { client, permitted, minor: admitted.minor, request, cluster };
     const facts = factsOf(attempt);
     const end = await serve(opened, gateway, attempt.connectionId, (relay) => {
       clearTimeout(deadline);
       serving(relay);
+      passed('session');
+      gateway.stepTimes('login', performance.now() - began);
       attempt.end = { outcome: 'accepted' };
       const policy = permitted.decision.because;
       audit.record({ event: 'login.accepted', ...facts, policy, durationMs: performance.now() - began });
@@ -99,6 +112,7 @@ async function run(client: Client, gateway: Gateway, attempt: Attempt, serving: 
     const facts = factsOf(attempt);
     if (error instanceof Refused) {
       ends({ outcome: 'refused', why: error });
+      gateway.failedLogins.note(client.remoteAddress, attempt.token?.accessKeyId, error.kind);
       audit.record({ event: 'login.refused', ...facts, kind: error.kind, reason: error.detail, hint: error.hint });
       sayAndEnd(client.stream, refusalFields(error));
     } else if (error instanceof ConnectionEnded) {
@@ -163,6 +177,7 @@ async function serve(
     dialect: gateway.dialect,
     role: permitted.role,
     connectionId,
+    traffic: gateway.traffic,
     mappingsCommitted: () => gateway.refreshMappings(cluster.database),
   });
   const session: Session = {

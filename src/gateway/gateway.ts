@@ -3,18 +3,26 @@ import type { Audit } from '../audit/events.ts';
 import type { ClusterDirectory } from '../clusters/cluster.ts';
 import type { Fleet } from '../clusters/fleet.ts';
 import type { ServerTls } from './client.ts';
+import type { FailedLogins } from './failed-logins.ts';
 import type { LoginDependencies } from './login.ts';
 import type { Quotas } from './quotas.ts';
 import type { Sessions } from './sessions.ts';
 import type { Dialect } from './settings.ts';
+import type { StepTimes, Traffic } from './traffic.ts';
 
 /** What every connection of this listener shares. */
-export interface Gateway extends Omit<LoginDependencies, 'wake'> {
+export interface Gateway extends Omit<LoginDependencies, 'wake' | 'passed' | 'checkFailures' | 'admitPrincipal'> {
   clusters: ClusterDirectory;
   fleet: Pick<Fleet, 'isAwake' | 'use'>;
   quotas: Quotas;
+  /** Of each source address and of each principal. */
+  addressQuotas: Quotas;
+  principalQuotas: Quotas;
+  failedLogins: FailedLogins;
   sessions: Sessions;
   audit: Audit;
+  traffic: Traffic;
+  stepTimes: StepTimes;
   /** For the operator who asks why. */
   attempts: Attempts;
   dialect: Dialect;

@@ -6,6 +6,8 @@ import type { Gateway } from './gateway.ts';
 /** Accepts clients on one port for all clusters. */
 export interface Listener {
   port: number;
+  /** Open connections, those that are logging in included. */
+  readonly count: number;
   /**
    * Takes no more clients; ends those that are idle, and the others when their transaction ends or `grace` ms are over.
    * Resolves when all are gone.
@@ -36,7 +38,13 @@ export async function listen(address: { host: string; port: number }, gateway: G
       resolve();
     });
   });
-  return { port: boundPort(server), close: (grace) => close(server, connections, grace) };
+  return {
+    port: boundPort(server),
+    get count() {
+      return connections.size;
+    },
+    close: (grace) => close(server, connections, grace),
+  };
 }
 
 function boundPort(server: Server): number {

@@ -10,6 +10,7 @@ import { parseToken, type TokenClaim } from '../sigv4/token.ts';
 import { verifyToken } from '../sigv4/verify.ts';
 import type { Client } from './client.ts';
 import type { SessionRequest } from './settings.ts';
+import type { LoginStep } from './traffic.ts';
 
 export interface LoginDependencies {
   keys: KeyRing;
@@ -17,6 +18,12 @@ export interface LoginDependencies {
   now: () => Date;
   /** Makes the cluster's database ready, and keeps it so while the connection lasts. Throws Refused. */
   wake: (cluster: Cluster) => Promise<AwakeCluster>;
+  /** Throws Refused when too many logins from this address, or with this key from it, have failed. */
+  checkFailures: (accessKeyId?: string) => void;
+  /** Counts the connection to its principal while it lasts. Throws Refused when that has too many. */
+  admitPrincipal: (principalArn: string) => void;
+  /** Told at the end of each step, for its time. */
+  passed: (step: LoginStep) => void;
 }
 
 let makeSigned: (claim: TokenClaim, identity: Identity) => Signed;
@@ -67,23 +74,39 @@ export async function login(
   client: Client,
   request: SessionRequest,
   cluster: Cluster,
-  { keys, authority, now, wake }: LoginDependencies,
+  { keys, authority, now, wake, checkFailures, admitPrincipal, passed }: LoginDependencies,
   attempt: Attempt,
 ): Promise<Permitted> {
+  checkFailures();
   const claim = parseToken(await askForPassword(client));
   attempt.token = tokenFacts(claim);
+  passed('token');
+  checkFailures(claim.accessKeyId);
   if (claim.action !== (request.user === ADMIN_ROLE ? 'DbConnectAdmin' : 'DbConnect')) {
     const text = `Wrong user to action mapping. user: ${request.user}, action: ${claim.action}`;
     throw new Refused('wrong-action', { hint: text, detail: text });
   }
   const { region } = cluster;
-  const signed = proveSignature(claim, cluster, keys, { now: now(), region }, attempt);
-  attempt.identity = signed.identity;
-  const context = requestContext({ sourceAddress: client.remoteAddress, encrypted: true, now: now(), region });
-  const decision = decide(signed.identity, claim.action, cluster, authority, context, attempt);
+  const permit = () => {
+    const signed = proveSignature(claim, cluster, keys, { now: now(), region }, attempt);
+    attempt.identity = signed.identity;
+    const context = requestContext({ sourceAddress: client.remoteAddress, encrypted: true, now: now(), region });
+    const decideNow = () => decide(signed.identity, claim.action, cluster, authority, context, attempt);
+    return { signed, decideNow };
+  };
+  const first = permit();
+  admitPrincipal(first.signed.identity.principalArn);
+  // Nobody wakes a cluster who may not use it.
+  first.decideNow();
+  passed('proof');
   const awake = await wake(cluster);
-  const roleOid = await checkRole(signed.identity, request.user, awake);
+  passed('wake');
+  const roleOid = await checkRole(first.signed.identity, request.user, awake);
+  // Waking takes its time. What was withdrawn meanwhile counts: the key, the policy, the user or role.
+  const { signed, decideNow } = permit();
+  const decision = decideNow();
   attempt.role = { oid: roleOid };
+  passed('role');
   return makePermitted({ identity: signed.identity, role: request.user, roleOid, cluster: awake, decision });
 }
 

@@ -1,6 +1,6 @@
-import { Refused } from '../refused.ts';
+import { Refused, type WireKind } from '../refused.ts';
 
-/** What one cluster takes; 0: as much as comes. */
+/** What one cluster, address or principal gets; 0: as much as comes. */
 export interface QuotaLimits {
   /** Open connections, those that are logging in included. */
   maxConnections: number;
@@ -22,40 +22,53 @@ interface Usage {
   at: number;
 }
 
+/** What is said of who has used up what it gets. */
+export interface QuotaKinds {
+  open: WireKind;
+  rate: WireKind;
+}
+
+const OF_CLUSTERS: QuotaKinds = { open: 'too-many-connections', rate: 'rate-exceeded' };
+
 /**
- * The service's quotas of connections, cluster by cluster ("Cluster quotas and database limits in Amazon Aurora DSQL"). A
- * connection counts from the moment its cluster is known, and to the rate also when it is refused later: what costs
+ * Quotas of connections, holder by holder: the service's own of each cluster ("Cluster quotas and database limits in Amazon
+ * Aurora DSQL"), and Postern's of each address and principal. A
+ * connection counts from the moment its holder is known, and to the rate also when it is refused later: what costs
  * something, a token's signature above all, comes behind.
  */
 export class Quotas {
   readonly #limits: QuotaLimits;
   /** In ms, from any beginning, never backwards. */
   readonly #now: () => number;
+  readonly #kinds: QuotaKinds;
   readonly #usages = new Map<string, Usage>();
+  /** So many holders are remembered before those that are quiet are looked for. */
+  #tidyAt = 1;
 
-  constructor(limits: QuotaLimits, now: () => number) {
+  constructor(limits: QuotaLimits, now: () => number, kinds: QuotaKinds = OF_CLUSTERS) {
     this.#limits = limits;
+    this.#kinds = kinds;
     this.#now = now;
   }
 
-  /** Clusters of which something is remembered. */
+  /** Holders of which something is remembered. */
   get size(): number {
     return this.#usages.size;
   }
 
-  /** Throws Refused `rate-exceeded` or `too-many-connections`. */
-  admit(clusterId: string): Admission {
+  /** Throws Refused of one of the two kinds. */
+  admit(holder: string): Admission {
     const { maxConnections, rate } = this.#limits;
-    const usage = this.#usage(clusterId);
+    const usage = this.#usage(holder);
     if (rate > 0) {
       this.#refill(usage);
       if (usage.tokens < 1) {
-        throw new Refused('rate-exceeded', { detail: `more than ${rate} new connections a second` });
+        throw new Refused(this.#kinds.rate, { detail: `more than ${rate} new connections a second` });
       }
       usage.tokens--;
     }
     if (maxConnections > 0 && usage.open >= maxConnections) {
-      throw new Refused('too-many-connections', { detail: `${usage.open} connections are open` });
+      throw new Refused(this.#kinds.open, { detail: `${usage.open} connections are open` });
     }
     usage.open++;
     let released = false;
@@ -67,12 +80,16 @@ export class Quotas {
     };
   }
 
-  #usage(clusterId: string): Usage {
-    const known = this.#usages.get(clusterId);
+  #usage(holder: string): Usage {
+    const known = this.#usages.get(holder);
     if (known) return known;
-    this.#forgetQuiet();
+    // Looked for when they may have doubled, so that many holders at once cost each other nothing.
+    if (this.#usages.size >= this.#tidyAt) {
+      this.#forgetQuiet();
+      this.#tidyAt = Math.max(1, 2 * this.#usages.size);
+    }
     const usage = { open: 0, tokens: this.#limits.burst, at: this.#now() };
-    this.#usages.set(clusterId, usage);
+    this.#usages.set(holder, usage);
     return usage;
   }
 
@@ -83,12 +100,12 @@ export class Quotas {
     usage.at = now;
   }
 
-  /** Clusters come and go; one without connections and with a full bucket is like one that nobody has connected to. */
+  /** Holders come and go; one without connections and with a full bucket is like one that has never connected. */
   #forgetQuiet(): void {
-    for (const [clusterId, usage] of this.#usages) {
+    for (const [holder, usage] of this.#usages) {
       if (usage.open > 0) continue;
       if (this.#limits.rate > 0) this.#refill(usage);
-      if (usage.tokens >= this.#limits.burst) this.#usages.delete(clusterId);
+      if (usage.tokens >= this.#limits.burst) this.#usages.delete(holder);
     }
   }
 }

@@ -10,6 +10,10 @@ import type { AccessKind, Refused, WireKind } from '../refused.ts';
  */
 const ACCESS_DENIED = 'unable to accept connection, access denied';
 
+/** The service's words for its quotas; for limits that only Postern has, too. */
+const TOO_MANY = { code: '53300', message: 'Unable to accept connection, too many open connections.' };
+const TOO_FAST = { code: '53400', message: 'Unable to accept connection, rate exceeded.' };
+
 type GatewayKind = AccessKind | WireKind;
 
 const TEXTS: Record<GatewayKind, { code: string; message: string }> = {
@@ -34,8 +38,13 @@ const TEXTS: Record<GatewayKind, { code: string; message: string }> = {
   'no-mapping': { code: '28000', message: ACCESS_DENIED },
   'no-login': { code: '28000', message: ACCESS_DENIED },
   'mapping-revoked': { code: '28000', message: ACCESS_DENIED },
-  'too-many-connections': { code: '53300', message: 'Unable to accept connection, too many open connections.' },
-  'rate-exceeded': { code: '53400', message: 'Unable to accept connection, rate exceeded.' },
+  'too-many-connections': TOO_MANY,
+  'rate-exceeded': TOO_FAST,
+  'failed-logins-exceeded': TOO_FAST,
+  'address-connections-exceeded': TOO_MANY,
+  'address-rate-exceeded': TOO_FAST,
+  'principal-connections-exceeded': TOO_MANY,
+  'principal-rate-exceeded': TOO_FAST,
   'waking-up': {
     code: '57P03',
     message: 'unable to accept connection, waking up cluster, please retry later',

@@ -5,6 +5,7 @@ import { describe, expect, it, vi } from 'vitest';
 import { cstring, message, readyForQuery } from '../pgwire/messages.ts';
 import { Refused } from '../refused.ts';
 import { Relay } from './relay.ts';
+import { noTraffic } from './traffic.ts';
 
 /** What an end has received so far, as text. */
 function listen(end: Duplex): () => string {
@@ -18,7 +19,9 @@ function listen(end: Duplex): () => string {
 function startRelay() {
   const [client, clientSide] = duplexPair();
   const [engine, engineSide] = duplexPair();
+  const traffic = noTraffic();
   const relay = new Relay({
+    traffic,
     client: clientSide as Socket,
     engine: engineSide as Socket,
     dialect: 'dsql',
@@ -28,7 +31,7 @@ function startRelay() {
   });
   const [said, asked] = [listen(client), listen(engine)];
   relay.start(readyForQuery('I'));
-  return { relay, client, clientSide, engine, said, asked };
+  return { relay, client, clientSide, engine, said, asked, traffic };
 }
 
 const query = (sql: string) => message('Q', cstring(sql));

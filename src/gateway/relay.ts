@@ -6,6 +6,7 @@ import type { Refused } from '../refused.ts';
 import { internalErrorFields, refusalFields } from './refuse.ts';
 import type { Dialect } from './settings.ts';
 import { Statements } from './statements.ts';
+import type { Traffic } from './traffic.ts';
 
 /** How a session came to its end. */
 export type SessionEnd =
@@ -22,6 +23,8 @@ export interface RelayOptions {
   dialect: Dialect;
   role: string;
   connectionId: string;
+  /** Counted into; shared by all relays. */
+  traffic: Traffic;
   /** Called before the client learns that a transaction with AWS IAM statements has ended; the answer waits for it. */
   mappingsCommitted: () => Promise<void>;
 }
@@ -75,6 +78,14 @@ function statusOf(byte: number | undefined): TransactionStatus {
   return byte === 0x49 ? 'I' : byte === 0x54 ? 'T' : 'E';
 }
 
+/** The field `C` of an error that says serialization_failure. */
+const CONFLICT = Buffer.from('\0C40001\0');
+
+function isConflict(chunk: Buffer, start: number, end: number): boolean {
+  const at = chunk.indexOf(CONFLICT, start);
+  return at >= 0 && at < end;
+}
+
 /**
  * Between a client and its session in the engine: bytes go on as they come, whole chunks at a time, each side waiting
  * for the other. Read are only the messages that something is decided on.
@@ -87,6 +98,7 @@ export class Relay {
   readonly #fromEngine: FrameScanner;
   readonly #statements: Statements;
   readonly #connectionId: string;
+  readonly #traffic: Traffic;
   readonly #mappingsCommitted: () => Promise<void>;
   #finish!: (end: SessionEnd) => void;
   #over = false;
@@ -103,8 +115,9 @@ export class Relay {
   /** Once the session must end: its last transaction is over. */
   #sealed = false;
 
-  constructor({ client, engine, dialect, role, connectionId, mappingsCommitted }: RelayOptions) {
+  constructor({ client, engine, dialect, role, connectionId, traffic, mappingsCommitted }: RelayOptions) {
     this.#statements = new Statements(role);
+    this.#traffic = traffic;
     this.#connectionId = connectionId;
     this.#client = client;
     this.#engine = engine;
@@ -195,11 +208,13 @@ export class Relay {
       return;
     }
     this.#asked = true;
+    this.#traffic.fromClients += chunk.length;
     this.#guarded(() => this.#fromClient.push(chunk), 'client');
   }
 
   #onEngineData(chunk: Buffer): void {
     if (this.#over) return;
+    this.#traffic.toClients += chunk.length;
     this.#guarded(() => this.#fromEngine.push(chunk), 'engine');
     this.#endIfDue();
   }
@@ -239,8 +254,10 @@ export class Relay {
       case CODE.Z:
         return this.#readReady(statusOf(chunk[start + 5]));
       case CODE.C:
+        this.#traffic.statements++;
         return this.#statements.commandComplete();
       case CODE.E:
+        if (isConflict(chunk, start, end)) this.#traffic.conflicts++;
         return this.#statements.errorResponse(chunk.subarray(start, end));
       case CODE.N:
         return this.#statements.noticeResponse(chunk.subarray(start, end));
@@ -258,6 +275,7 @@ export class Relay {
       );
       return 'hold';
     }
+    if (status === 'I') this.#traffic.transactions++;
     this.#status = status;
     this.#asked = false;
     this.#awaitsReady = false;

@@ -79,7 +79,10 @@ export class Statements {
 
   noticeResponse(frame: Buffer): Verdict {
     if (!frame.includes(TAG_FIELD)) return undefined;
-    this.#nextTag = decodeFields(frame.subarray(5)).get('M');
+    const fields = decodeFields(frame.subarray(5));
+    // Anybody's trigger can raise the same: who raised it stands in the first line of the context.
+    if (!OWN_ROUTINES.some((name) => fields.get('W')?.startsWith(name))) return undefined;
+    this.#nextTag = fields.get('M');
     this.#mappingsChanged = true;
     return NOTHING;
   }

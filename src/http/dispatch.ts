@@ -34,6 +34,8 @@ export interface DispatchDeps {
   region: string;
   log: Log;
   now(): Date;
+  /** Told of every call that was answered; `operation` only where the service has it. */
+  answered?: (call: { service?: string; operation?: string; status: number; ms: number }) => void;
   /** A UUID. */
   newRequestId(): string;
 }
@@ -65,7 +67,11 @@ export function createDispatch(deps: DispatchDeps): Dispatch {
     const requestId = deps.newRequestId();
     const call: Call = { requestId, source: incoming.socket.remoteAddress, method: incoming.method };
     let protocol = protocolOf(incoming.url ?? '');
-    const done = (status: number) => ({ ...call, status, ms: deps.now().getTime() - started });
+    const done = (status: number) => {
+      const ended = { ...call, status, ms: deps.now().getTime() - started };
+      deps.answered?.(ended);
+      return ended;
+    };
     const answered = (name: string, output: Output): Dispatched => {
       const answer = protocol.answer(name, output, requestId);
       deps.log.info(done(answer.status), 'api call');

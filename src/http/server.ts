@@ -2,8 +2,12 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net';
 import type { Log } from '../audit/log.ts';
 import type { Dispatch } from './dispatch.ts';
+import { answerProbe, type Probes } from './probes.ts';
 
-/** The HTTP listener for all services. It is plain HTTP: every request proves itself by its signature, or by an ID token. */
+/**
+ * The HTTP listener for all services. It is plain HTTP: every request proves itself by its signature, or by an ID token,
+ * but for the three that monitoring asks.
+ */
 export interface ApiServer {
   /** Resolves to the port that is bound: the one asked for, or any free one for 0. Rejects when it is taken. */
   listen(address: { host: string; port: number }): Promise<{ port: number }>;
@@ -21,7 +25,15 @@ const KEEP_ALIVE_TIMEOUT = 15_000;
 const CHECK_INTERVAL = 5_000;
 const DEFAULT_GRACE = 2_000;
 
-export function createApiServer({ dispatch, log }: { dispatch: Dispatch; log: Log }): ApiServer {
+export function createApiServer({
+  dispatch,
+  log,
+  probes,
+}: {
+  dispatch: Dispatch;
+  log: Log;
+  probes: Probes;
+}): ApiServer {
   const server = createServer({
     maxHeaderSize: MAX_HEADERS_SIZE,
     headersTimeout: HEADERS_TIMEOUT,
@@ -35,6 +47,14 @@ export function createApiServer({ dispatch, log }: { dispatch: Dispatch; log: Lo
 
   const answer = async (incoming: IncomingMessage, response: ServerResponse): Promise<void> => {
     try {
+      const { method, url, headers: asked, socket } = incoming;
+      const probed = answerProbe(probes, { method, url, headers: asked, source: socket.remoteAddress });
+      if (probed) {
+        const headers = { 'Content-Type': probed.contentType, 'Cache-Control': 'no-store' };
+        response.writeHead(probed.status, { ...headers, 'Content-Length': Buffer.byteLength(probed.body) });
+        response.end(probed.body);
+        return;
+      }
       const { status, contentType, headers, body, requestId } = await dispatch(incoming);
       // What is left of a request that was refused unread must not be taken for the next one.
       if (!incoming.complete || closing) response.setHeader('Connection', 'close');

@@ -117,4 +117,10 @@ describe('reservedStatementFinder', () => {
     const { start, end } = find(sql, SESSION)!;
     expect(sql.slice(start, end)).toBe(' DROP ROLE admin ');
   });
+
+  test('reads no text so long that all sessions would wait for it', () => {
+    const sql = 'DROP ROLE admin;';
+    expect(find(`${' '.repeat(100_000)}${sql}`, SESSION)).toBeDefined();
+    expect(find(`${' '.repeat(300_000)}${sql}`, SESSION)).toBeUndefined();
+  });
 });

@@ -249,6 +249,9 @@ class RoleStatement {
   }
 }
 
+/** Reading statement by statement takes long, and all sessions wait: longer texts are left to PostgreSQL's privileges. */
+const MAX_TEXT = 256 * 1024;
+
 /**
  * The first reserved statement of a query string (one character a byte), if any. `hidden` are the server's own roles.
  * A string that names none of these roles costs one search.
@@ -261,7 +264,7 @@ export function reservedStatementFinder(hidden: ReadonlySet<string>): ReservedSt
   const names = [ADMIN, ...hidden].map((name) => name.replace(/\W/g, '.'));
   const traces = [...names, 'u&', 'current_', 'session_user'].map((text) => new RegExp(text, 'i'));
   return (sql, session) => {
-    if (!traces.some((trace) => trace.test(sql))) return undefined;
+    if (sql.length > MAX_TEXT || !traces.some((trace) => trace.test(sql))) return undefined;
     for (const range of splitStatements(sql, session)) {
       try {
         const refusal = new RoleStatement(sql.slice(range.start, range.end), session, hidden).read();

@@ -29,10 +29,21 @@ describe('the role catalog', () => {
 
   it('knows the roles that clients can be, and no other', async () => {
     await engine.sql('CREATE ROLE reader LOGIN; CREATE ROLE closed; CREATE ROLE "Odd ""name" LOGIN SUPERUSER');
+    await engine.sql('CREATE ROLE replica LOGIN REPLICATION');
     const { catalog } = await open();
     expect(await catalog.facts('admin', ARN)).toMatchObject({ canLogin: true, mapped: false });
     expect(await catalog.facts('closed', ARN)).toMatchObject({ canLogin: false, mapped: false });
-    const hidden = ['absent', 'Reader', 'postern', 'Odd "name', 'pg_monitor', 'x'.repeat(64), `reader\0`, ''];
+    const hidden = [
+      'absent',
+      'Reader',
+      'replica',
+      'postern',
+      'Odd "name',
+      'pg_monitor',
+      'x'.repeat(64),
+      `reader\0`,
+      '',
+    ];
     for (const role of hidden) expect(await catalog.facts(role, ARN), role).toBeUndefined();
   });
 

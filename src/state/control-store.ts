@@ -17,7 +17,18 @@ const LONGEST_BACKOFF = 2000;
 /** How long a change whose COMMIT went unanswered waits to learn what became of it, in milliseconds. */
 const OUTCOME_LIMIT = 30_000;
 
+/** How the store stands to its database. */
+export interface StoreHealth {
+  /** False while the database is away: reads go on from memory, changes are refused. */
+  connected: boolean;
+  /** Number of the newest change in memory. */
+  revision: number;
+  /** In ms: since memory last was known to be the database's state, by a load, a change of ours, or a notice. */
+  age: number;
+}
+
 export interface ControlStore extends Store {
+  health(): StoreHealth;
   /** Lets the changes that were accepted end, then disconnects. Idempotent. */
   close(): Promise<void>;
 }
@@ -54,6 +65,8 @@ class OpenStore implements ControlStore {
   /** The newest change that the present connection was told of. */
   #announced = 0;
   #catchingUp = false;
+  /** In ms, by `performance.now`. */
+  #freshAt = performance.now();
 
   constructor(connection: () => ControlConnection, log: Log) {
     this.#connection = connection;
@@ -63,6 +76,11 @@ class OpenStore implements ControlStore {
   get: Store['get'] = (table, key) => this.#memory.tables.get(table, key);
 
   all: Store['all'] = (table) => this.#memory.tables.all(table);
+
+  health(): StoreHealth {
+    const age = performance.now() - this.#freshAt;
+    return { connected: this.#client !== undefined, revision: this.#memory.revision, age };
+  }
 
   change<R>(work: (draft: Draft) => R): Promise<R> {
     if (this.#closing.signal.aborted) return Promise.reject(unavailable('the store is closed'));
@@ -100,6 +118,7 @@ class OpenStore implements ControlStore {
       const loaded = await load(client);
       if (gone) throw new Error('the connection was lost while loading');
       this.#memory = loaded;
+      this.#freshAt = performance.now();
       this.#client = client;
       this.#catchUp();
     } catch (error) {
@@ -153,6 +172,7 @@ class OpenStore implements ControlStore {
     if (this.#memory.revision < number) {
       this.#memory.tables.apply(writes);
       this.#memory.revision = number;
+      this.#freshAt = performance.now();
     }
     return result;
   }
@@ -192,6 +212,7 @@ class OpenStore implements ControlStore {
       try {
         this.#memory = await load(client);
         this.#announced = this.#memory.revision;
+        this.#freshAt = performance.now();
       } catch (error) {
         this.#drop(client, error);
       }

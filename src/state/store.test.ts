@@ -72,6 +72,13 @@ describe.each<{ name: string; make: () => Promise<Store & { close?: () => Promis
       expect(store.all('clusters')).toEqual([cluster('y')]);
     }));
 
+  it('refuses a record that is too large, as a limit and not as a fault of its own', () =>
+    withStore(async (store) => {
+      const large = store.change((draft) => draft.put('clusters', 'x', cluster('x', { tag: 'x'.repeat(4_194_304) })));
+      await expect(large).rejects.toMatchObject({ kind: 'limit-exceeded' });
+      expect(store.all('clusters')).toEqual([]);
+    }));
+
   it('runs changes one after the other: none is lost between reading and writing', () =>
     withStore(async (store) => {
       await store.change((draft) => draft.put('clusters', 'n', cluster('n', { n: '0' })));

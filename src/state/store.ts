@@ -20,6 +20,7 @@ export interface Store {
 export interface Draft {
   get<T extends TableName>(table: T, key: string): Readonly<Records[T]> | undefined;
   all<T extends TableName>(table: T): readonly Readonly<Records[T]>[];
+  /** Throws Refused `limit-exceeded` for a record that is too large. */
   put<T extends TableName>(table: T, key: string, record: Records[T]): void;
   delete(table: TableName, key: string): void;
 }

@@ -1,3 +1,4 @@
+import { Refused } from '../refused.ts';
 import { type Records, TABLES, type TableName } from './records.ts';
 import type { Draft } from './store.ts';
 
@@ -100,7 +101,9 @@ export function drafted<R>(tables: Tables, work: (draft: Draft) => R): { result:
       }
       const text = JSON.stringify(record);
       if (text === undefined || Buffer.byteLength(text) > MAX_BODY_BYTES) {
-        throw new RangeError(`a row of ${table} has at most ${MAX_BODY_BYTES} bytes`);
+        // Quotas do not count the white space of policies, so that this can be reached below all of them.
+        const say = `An entity's description takes at most ${MAX_BODY_BYTES} bytes, white space of its policies included.`;
+        throw new Refused('limit-exceeded', { say, detail: `${table}: ${say}` });
       }
       note(table, key, frozen(JSON.parse(text)) as Readonly<Records[TableName]>);
     },

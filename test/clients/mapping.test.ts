@@ -73,6 +73,15 @@ describe('AWS IAM GRANT and REVOKE', () => {
     client.end();
   });
 
+  it('have tags that no other routine can give to a statement', async () => {
+    const admin = await postern.connect();
+    const told: unknown[] = [];
+    admin.on('notice', ({ code, message }) => told.push([code, message]));
+    const { command } = await admin.query("DO $$ BEGIN RAISE INFO USING ERRCODE = 'IAM00', MESSAGE = 'FORGED'; END $$");
+    expect([command, told]).toEqual(['DO', [['IAM00', 'FORGED']]]);
+    await admin.end();
+  });
+
   it('run in the extended protocol, prepared, described, and twice', async () => {
     const client = await WireClient.tls(postern.server.pgPort, { ca: postern.ca });
     await client.login({ user: 'admin' }, postern.token('admin'));

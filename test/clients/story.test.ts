@@ -1,3 +1,5 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import {
   DeleteAccessKeyCommand,
   DeleteRolePolicyCommand,
@@ -9,7 +11,8 @@ import {
 import { GetCallerIdentityCommand, STSClient } from '@aws-sdk/client-sts';
 import { DsqlSigner } from '@aws-sdk/dsql-signer';
 import postgres from 'postgres';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { connectTo } from '../../src/engine/embedded/test-engine.ts';
 import { assume, makeRole, makeUser, policy } from '../harness/identities.ts';
 import { HAS_BOTO3, HAS_PSQL, psql, run } from '../harness/programs.ts';
 import { startTestServer, type TestServer } from '../harness/server.ts';
@@ -21,6 +24,13 @@ beforeAll(async () => {
   postern = await startTestServer();
 });
 afterAll(() => postern?.stop());
+
+/** The fifth line of postmaster.pid is the folder of the socket (PostgreSQL manual, "Database File Layout"). */
+async function clusterSocket(): Promise<string> {
+  const id = postern.environment['POSTERN_CLUSTER_ID'] as string;
+  const lines = (await readFile(join(postern.options.dataDir, 'clusters', id, 'postmaster.pid'), 'utf8')).split('\n');
+  return join(lines[4] as string, '.s.PGSQL.5432');
+}
 
 describe('the first story', () => {
   it('makes users, keys, roles and temporary credentials over the AWS API', async () => {
@@ -239,6 +249,25 @@ describe('access that is taken away', () => {
     await expect(working.query('SELECT 3')).rejects.toMatchObject({ severity: 'FATAL', code: '28000' });
     expect((await other.query('SELECT 4 AS four')).rows).toEqual([{ four: 4 }]);
     await Promise.all([admin.end(), other.end()]);
+  });
+
+  it('is refused to a login that is under way when its mapping is revoked', async () => {
+    const keys = await makeUser(postern, 'late', policy('Allow', 'dsql:DbConnect'));
+    const arn = 'arn:aws:iam::123456789012:user/late';
+    const admin = await postern.connect();
+    await admin.query('CREATE ROLE late LOGIN');
+    await admin.query(`AWS IAM GRANT late TO '${arn}'`);
+    const operator = await connectTo(await clusterSocket(), 'postern');
+    // PostgreSQL reads this table before it greets, so the login stands between its check and its session.
+    await operator.query('BEGIN');
+    await operator.query('LOCK TABLE pg_db_role_setting IN ACCESS EXCLUSIVE MODE');
+    const refused = expect(postern.connect('late', keys)).rejects.toMatchObject({ code: '28000', message: DENIED });
+    const waiting = "SELECT FROM pg_locks WHERE relation = 'pg_db_role_setting'::regclass AND NOT granted";
+    await vi.waitFor(async () => expect((await operator.query(waiting)).rowCount).toBe(1), { timeout: 10_000 });
+    await admin.query(`AWS IAM REVOKE late FROM '${arn}'`);
+    await operator.query('COMMIT');
+    await refused;
+    await Promise.all([admin.end(), operator.end()]);
   });
 
   it('leaves alone the sessions of another mapping of the same role', async () => {

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { cancelRequest, cstring, int32, message } from '../../src/pgwire/messages.ts';
 import { startTestServer, type TestServer } from '../harness/server.ts';
 import { GSSENC_REQUEST, SSL_REQUEST, WireClient } from '../harness/wire.ts';
@@ -306,6 +306,11 @@ describe('a session', () => {
       ?.body as Buffer;
     const processId = key.readInt32BE(0);
     client.query('SELECT pg_sleep(60)');
+    // A request that comes before its query cancels nothing.
+    const observer = await postern.connect();
+    const running = "SELECT FROM pg_stat_activity WHERE query = 'SELECT pg_sleep(60)' AND state = 'active'";
+    await vi.waitFor(async () => expect((await observer.query(running)).rowCount).toBe(1), { timeout: 10_000 });
+    await observer.end();
     const cancel = async (secret: Buffer) => {
       const other = await WireClient.tcp(port);
       other.send(cancelRequest(processId, secret));

@@ -6,7 +6,9 @@ export function has(program: string, ...args: string[]): boolean {
 }
 
 export const HAS_PSQL = has('psql', '--version');
-export const HAS_BOTO3 = has('python3', '-c', 'import boto3');
+/** One that knows Aurora DSQL. */
+export const HAS_BOTO3 = has('python3', '-c', "import boto3; boto3.client('dsql', region_name='us-east-1')");
+if (!HAS_BOTO3) console.info('skipped: boto3 tests need python3 with a boto3 that knows Aurora DSQL');
 
 export interface Finished {
   status: number;

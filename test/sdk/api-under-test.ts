@@ -6,6 +6,7 @@ import type { Log } from '../../src/audit/log.ts';
 import { DEFAULT_QUOTAS, Lifecycle } from '../../src/clusters/lifecycle.ts';
 import { TestingFleet } from '../../src/clusters/testing-fleet.ts';
 import { createDispatch } from '../../src/http/dispatch.ts';
+import { answeredNetworks } from '../../src/http/probes.ts';
 import { createApiServer } from '../../src/http/server.ts';
 import { createServices } from '../../src/http/services.ts';
 import { createAuthority } from '../../src/iam/authority.ts';
@@ -51,6 +52,7 @@ export async function startApi({
     random,
   });
 
+  const unready: string[] = [];
   const lines: { level: string; fields: Record<string, unknown> }[] = [];
   const level = (name: string) => (fields: unknown) => {
     lines.push({ level: name, fields: fields as Record<string, unknown> });
@@ -110,7 +112,15 @@ export async function startApi({
     now,
     newRequestId: randomUUID,
   });
-  const server = createApiServer({ dispatch, log });
+  const server = createApiServer({
+    dispatch,
+    log,
+    probes: {
+      metrics: () => ({ status: 200, contentType: 'text/plain', body: 'metrics\n' }),
+      unready: () => unready,
+      from: answeredNetworks([]),
+    },
+  });
   const { port } = await server.listen({ host: '127.0.0.1', port: 0 });
   const endpoint = `http://127.0.0.1:${port}`;
   const root = rootCredentials(store, sealer);
@@ -119,6 +129,8 @@ export async function startApi({
   return {
     endpoint,
     port,
+    /** What /readyz says. */
+    unready,
     root,
     store,
     fleet,

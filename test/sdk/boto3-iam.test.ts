@@ -1,13 +1,9 @@
-import { execFile, spawnSync } from 'node:child_process';
-import { join } from 'node:path';
-import { promisify } from 'node:util';
 import * as iam from '@aws-sdk/client-iam';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { UNSUPPORTED_OPERATIONS } from '../../src/http/services/iam-unsupported.ts';
-import { ACCOUNT, type ApiUnderTest, REGION, startApi } from './api-under-test.ts';
-
-const present = spawnSync('python3', ['-c', 'import boto3']).status === 0;
-if (!present) console.info('skipped: boto3 tests need python3 with boto3');
+import { HAS_BOTO3 } from '../harness/programs.ts';
+import { ACCOUNT, type ApiUnderTest, startApi } from './api-under-test.ts';
+import { runBoto3 } from './boto3.ts';
 
 let api: ApiUnderTest;
 beforeAll(async () => {
@@ -21,24 +17,11 @@ const SUPPORTED = Object.keys(iam)
   .filter((name) => !UNSUPPORTED_OPERATIONS.has(name))
   .sort();
 
-describe.skipIf(!present)('boto3', () => {
+describe.skipIf(!HAS_BOTO3)('boto3', () => {
   it('gets of each IAM operation what the service model has', async () => {
-    const { stdout } = await promisify(execFile)('python3', [join(import.meta.dirname, 'boto3-iam.py')], {
-      env: {
-        PATH: process.env.PATH,
-        AWS_ENDPOINT_URL: api.endpoint,
-        AWS_ACCESS_KEY_ID: api.root.accessKeyId,
-        AWS_SECRET_ACCESS_KEY: api.root.secretAccessKey,
-        AWS_DEFAULT_REGION: REGION,
-        AWS_CONFIG_FILE: '/dev/null',
-        AWS_SHARED_CREDENTIALS_FILE: '/dev/null',
-        POSTERN_ACCOUNT_ID: ACCOUNT,
-      },
+    const steps = await runBoto3(api, 'boto3-iam.py', {
+      POSTERN_ACCOUNT_ID: ACCOUNT,
     });
-    const steps = stdout
-      .trim()
-      .split('\n')
-      .map((line) => JSON.parse(line) as unknown);
     const own = `arn:aws:iam::${ACCOUNT}:policy/app/Own`;
     const tags = [
       { Key: 'n', Value: '1' },

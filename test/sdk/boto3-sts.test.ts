@@ -1,15 +1,12 @@
-import { execFile, spawnSync } from 'node:child_process';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
 import { CreateRoleCommand } from '@aws-sdk/client-iam';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Issuer, makeKey, startIssuer } from '../harness/oidc-issuer.ts';
-import { ACCOUNT, type ApiUnderTest, REGION, startApi } from './api-under-test.ts';
-
-const present = spawnSync('python3', ['-c', 'import boto3']).status === 0;
-if (!present) console.info('skipped: boto3 tests need python3 with boto3');
+import { HAS_BOTO3 } from '../harness/programs.ts';
+import { ACCOUNT, type ApiUnderTest, startApi } from './api-under-test.ts';
+import { runBoto3 } from './boto3.ts';
 
 let api: ApiUnderTest;
 let issuer: Issuer;
@@ -20,7 +17,7 @@ beforeAll(async () => {
 });
 afterAll(() => Promise.all([api?.close(), issuer?.close(), folder && rm(folder, { recursive: true })]));
 
-describe.skipIf(!present)('boto3', () => {
+describe.skipIf(!HAS_BOTO3)('boto3', () => {
   it('begins sessions of every kind', async () => {
     const provider = `arn:aws:iam::${ACCOUNT}:oidc-provider/${issuer.url.slice('http://'.length)}`;
     const createdAt = new Date().toISOString();
@@ -44,26 +41,13 @@ describe.skipIf(!present)('boto3', () => {
     const token = await issuer.sign(issuer.claims());
     const tokenFile = join(folder, 'token');
     await writeFile(tokenFile, token);
-    const { stdout } = await promisify(execFile)('python3', [join(import.meta.dirname, 'boto3-sts.py')], {
-      env: {
-        PATH: process.env.PATH,
-        AWS_ENDPOINT_URL: api.endpoint,
-        AWS_ACCESS_KEY_ID: api.root.accessKeyId,
-        AWS_SECRET_ACCESS_KEY: api.root.secretAccessKey,
-        AWS_DEFAULT_REGION: REGION,
-        AWS_CONFIG_FILE: '/dev/null',
-        AWS_SHARED_CREDENTIALS_FILE: '/dev/null',
-        ROLE_ARN: `arn:aws:iam::${ACCOUNT}:role/Boto`,
-        WEB_ROLE_ARN: `arn:aws:iam::${ACCOUNT}:role/BotoWeb`,
-        WEB_TOKEN: token,
-        WEB_TOKEN_FILE: tokenFile,
-        EXPIRED_TOKEN: await issuer.sign(issuer.claims({ exp: Math.floor(Date.now() / 1000) - 3600 })),
-      },
+    const steps = await runBoto3(api, 'boto3-sts.py', {
+      ROLE_ARN: `arn:aws:iam::${ACCOUNT}:role/Boto`,
+      WEB_ROLE_ARN: `arn:aws:iam::${ACCOUNT}:role/BotoWeb`,
+      WEB_TOKEN: token,
+      WEB_TOKEN_FILE: tokenFile,
+      EXPIRED_TOKEN: await issuer.sign(issuer.claims({ exp: Math.floor(Date.now() / 1000) - 3600 })),
     });
-    const steps = stdout
-      .trim()
-      .split('\n')
-      .map((line) => JSON.parse(line) as unknown);
     const sts = `arn:aws:sts::${ACCOUNT}`;
     expect(steps).toEqual([
       { step: 'role', arn: `${sts}:assumed-role/Boto/boto`, packed: true, source: 'me' },

@@ -1,12 +1,7 @@
-import { execFile, spawnSync } from 'node:child_process';
-import { join } from 'node:path';
-import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { HAS_BOTO3 } from '../harness/programs.ts';
 import { ACCOUNT, type ApiUnderTest, CLUSTER_ID, REGION, startApi } from './api-under-test.ts';
-
-const probe = spawnSync('python3', ['-c', "import boto3; boto3.client('dsql', region_name='us-east-1')"]);
-const present = probe.status === 0;
-if (!present) console.info('skipped: boto3 tests need python3 with a boto3 that knows Aurora DSQL');
+import { runBoto3 } from './boto3.ts';
 
 let api: ApiUnderTest;
 beforeAll(async () => {
@@ -14,25 +9,12 @@ beforeAll(async () => {
 });
 afterAll(() => api.close());
 
-describe.skipIf(!present)('boto3', () => {
+describe.skipIf(!HAS_BOTO3)('boto3', () => {
   it('lives through every operation', async () => {
-    const { stdout } = await promisify(execFile)('python3', [join(import.meta.dirname, 'boto3-story.py')], {
-      env: {
-        PATH: process.env.PATH,
-        AWS_ENDPOINT_URL: api.endpoint,
-        AWS_ACCESS_KEY_ID: api.root.accessKeyId,
-        AWS_SECRET_ACCESS_KEY: api.root.secretAccessKey,
-        AWS_DEFAULT_REGION: REGION,
-        AWS_CONFIG_FILE: '/dev/null',
-        AWS_SHARED_CREDENTIALS_FILE: '/dev/null',
-        POSTERN_ACCOUNT_ID: ACCOUNT,
-        POSTERN_CLUSTER_ID: CLUSTER_ID,
-      },
+    const steps = await runBoto3(api, 'boto3-story.py', {
+      POSTERN_ACCOUNT_ID: ACCOUNT,
+      POSTERN_CLUSTER_ID: CLUSTER_ID,
     });
-    const steps = stdout
-      .trim()
-      .split('\n')
-      .map((line) => JSON.parse(line) as unknown);
     const iamArn = `arn:aws:iam::${ACCOUNT}`;
     expect(steps).toEqual([
       { step: 'root', arn: `${iamArn}:root`, user: `${iamArn}:root` },

@@ -206,7 +206,11 @@ describe('a session', () => {
     const client = api.sts(session);
     client.config.systemClockOffset = 901_000;
     const refused = await refusal(client.send(new GetCallerIdentityCommand({})));
+    const forger = api.sts({ ...session, secretAccessKey: 'guessed' });
+    forger.config.systemClockOffset = 901_000;
+    const untold = await refusal(forger.send(new GetCallerIdentityCommand({})));
     api.clock.ahead = 0;
+    expect(untold).toMatchObject({ code: 'SignatureDoesNotMatch', status: 403 });
     expect(refused).toEqual({
       code: 'ExpiredToken',
       status: 403,

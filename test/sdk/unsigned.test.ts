@@ -101,3 +101,67 @@ describe('without a signature', () => {
     expect(await unsigned({ body: `Action=${WEB}&Version=${STS}`, headers })).toEqual([status, code]);
   });
 });
+
+const probe = async (raw: RawRequest): Promise<[status: number, body: string]> => {
+  const { status, body } = await send(api.port, undefined, raw);
+  return [status, body];
+};
+
+describe('what monitoring asks', () => {
+  it('is answered without a signature, with nothing but what it is for', async () => {
+    expect(await probe({ method: 'GET', target: '/metrics' })).toEqual([200, 'metrics\n']);
+    expect(await probe({ method: 'GET', target: '/healthz' })).toEqual([200, 'ok\n']);
+    expect(await probe({ method: 'GET', target: '/readyz' })).toEqual([200, 'ready\n']);
+    api.unready.push('the cellar is flooded');
+    expect(await probe({ method: 'GET', target: '/readyz' })).toEqual([503, 'not ready\n- the cellar is flooded\n']);
+    expect(await probe({ method: 'GET', target: '/healthz' })).toEqual([200, 'ok\n']);
+    api.unready.pop();
+  });
+
+  it.each(
+    ['/metrics', '/healthz', '/readyz'].flatMap((path): [string, RawRequest][] => [
+      [`POST ${path}`, { method: 'POST', target: path }],
+      [`HEAD ${path}`, { method: 'HEAD', target: path }],
+      [`PUT ${path}`, { method: 'PUT', target: path }],
+      [`DELETE ${path}`, { method: 'DELETE', target: path }],
+      [`${path}/`, { method: 'GET', target: `${path}/` }],
+      [`/${path}`, { method: 'GET', target: `/${path}` }],
+      [`${path}?`, { method: 'GET', target: `${path}?` }],
+      [`${path}?Action=ListUsers`, { method: 'GET', target: `${path}?Action=ListUsers&Version=2010-05-08` }],
+      [`${path}/x`, { method: 'GET', target: `${path}/x` }],
+      [`${path}%20`, { method: 'GET', target: `${path}%20` }],
+      [`/.${path}`, { method: 'GET', target: `/.${path}` }],
+      [`/x/..${path}`, { method: 'GET', target: `/x/..${path}` }],
+      [path.toUpperCase(), { method: 'GET', target: path.toUpperCase() }],
+      [`${path.slice(0, 2)}%6${path.slice(2)}`, { method: 'GET', target: `${path.slice(0, 2)}%65${path.slice(3)}` }],
+      [`http://localhost${path}`, { method: 'GET', target: `http://localhost${path}` }],
+      [`${path} with a body`, { method: 'GET', target: path, body: 'Action=ListUsers&Version=2010-05-08' }],
+    ]),
+  )('is not %s', async (_, raw) => {
+    const { status, body } = await send(api.port, undefined, raw);
+    // 400: a target that is no path, refused for that.
+    expect(status).toBe(raw.target?.startsWith('http') ? 400 : 403);
+    expect(body).not.toMatch(/^(metrics|ok|ready)/);
+    expect(api.asked).toEqual([]);
+  });
+
+  it.each([
+    '/constructor',
+    '/__proto__',
+    '/toString',
+    '/',
+    '/metric',
+    '/health',
+    '/ready',
+    '/debug/pprof',
+    '/env',
+    '/why',
+  ])('is not GET %s', async (target) => {
+    expect(await unsigned({ method: 'GET', target })).toEqual(REFUSED);
+  });
+
+  it('is not a request with half a signature', async () => {
+    const raw = { method: 'GET', target: '/metrics', headers: { Authorization: 'AWS4-HMAC-SHA256 x' } };
+    expect(await unsigned(raw)).toEqual([400, 'IncompleteSignature']);
+  });
+});

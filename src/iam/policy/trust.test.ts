@@ -55,6 +55,12 @@ describe('a trust policy', () => {
     ['is silent about services', [['Allow', { Service: 'ec2.amazonaws.com' }]], user, 'silent'],
     ['is silent about other users', [['Allow', { AWS: user.arn }]], session, 'silent'],
     ['is silent about other actions', [['Allow', '*', 'sts:TagSession']], user, 'silent'],
+    [
+      'knows a session by the id of its role',
+      [['Allow', { AWS: session.arn }]],
+      { ...session, entityId: 'AROA2' },
+      'silent',
+    ],
     ['knows a user by its id', [['Allow', { AWS: user.arn }]], { ...user, entityId: 'AIDA2' }, 'silent'],
     ['prefers the name to the account', [['Allow', { AWS: [account, user.arn] }]], user, 'grants'],
     [
