@@ -16,7 +16,7 @@ import { applyDeclaration, declaredAliases } from './declared/apply.ts';
 import { controlPlane } from './declared/control-plane.ts';
 import { createEmbeddedHost } from './engine/embedded/host.ts';
 import { keepRunning } from './engine/kept.ts';
-import type { Engine } from './engine/port.ts';
+import type { Engine, EngineHost } from './engine/port.ts';
 import { FailedLogins } from './gateway/failed-logins.ts';
 import type { Gateway } from './gateway/gateway.ts';
 import { listen } from './gateway/listener.ts';
@@ -35,6 +35,7 @@ import { bootstrapAccount, rootCredentials } from './iam/bootstrap.ts';
 import { createKeyUses } from './iam/key-uses.ts';
 import { createKeyRing } from './iam/keys.ts';
 import { namedIdentity } from './iam/named-identity.ts';
+import { assertSecretsOpen, resealSecrets } from './iam/reseal.ts';
 import { measureLag, readProcess } from './metrics/process-metrics.ts';
 import { CONTENT_TYPE, Registry } from './metrics/registry.ts';
 import { countedAudit, countedAuthority, createServerMetrics } from './metrics/server-metrics.ts';
@@ -42,7 +43,9 @@ import { type EngineState, readWatched } from './metrics/watched.ts';
 import { openRoleCatalog } from './roles/role-catalog.ts';
 import { openStore } from './state/control-store.ts';
 import { openDataFolder } from './state/data-folder.ts';
-import { loadSealer } from './state/sealing.ts';
+import type { Sealer } from './state/sealer.ts';
+import { type KeyChange, loadSealer, prepareKeyChange, unfinishedKeyChange } from './state/sealing.ts';
+import type { Store } from './state/store.ts';
 import { createOidcKeys } from './sts/oidc-keys.ts';
 import { createSessionMaker } from './sts/session-token.ts';
 
@@ -136,12 +139,8 @@ export async function startServer({ options, durable, env, log }: ServerSetup): 
   const furtherNames = declaredAliases(options.declare);
   const registry = new Registry();
   const metrics = createServerMetrics(registry);
-  const undo: (() => Promise<unknown>)[] = [];
-  const takeDown = async () => {
-    for (const step of undo.splice(0).reverse()) {
-      await step().catch((error) => log.error({ err: error }, 'a step of the shutdown failed'));
-    }
-  };
+  const undo: Undo = [];
+  const takeDown = () => undoAll(undo, log);
   try {
     const folder = await openDataFolder(dataDir);
     undo.push(() => folder.release());
@@ -184,11 +183,17 @@ export async function startServer({ options, durable, env, log }: ServerSetup): 
     const parts = [
       loadSealer({ folder: dataDir, env }),
       openCertificate(options, join(dataDir, 'tls'), now, furtherNames),
-      startControl(),
+      startControl(host, { dataDir, durable, log, undo }),
     ] as const;
     // None may still be building when what was built is taken down.
     await Promise.allSettled(parts);
-    const [sealer, certificate, { engine, store }] = await Promise.all(parts);
+    const [oldSealer, certificate, { engine, store }] = await Promise.all(parts);
+    const cutOff = await unfinishedKeyChange({ folder: dataDir, env });
+    if (cutOff) {
+      await finishKeyChange(store, oldSealer, cutOff);
+      log.warn('a change of the sealing key that had been cut off is finished');
+    }
+    const sealer = cutOff?.next ?? oldSealer;
 
     const bootstrap = { account, region, clusterId: onlyCluster, now: now(), random: randomBytes };
     const { defaultClusterId } = await bootstrapAccount(store, sealer, bootstrap);
@@ -369,22 +374,70 @@ export async function startServer({ options, durable, env, log }: ServerSetup): 
         await takeDown();
       },
     };
-
-    async function startControl() {
-      const folder = join(dataDir, 'control');
-      const settings = { name: 'control', folder, durable, maxConnections: CONTROL_CONNECTIONS };
-      const engine = await keepRunning(() => host.start(settings), log, now);
-      undo.push(() => engine.stop());
-      const connection = () => {
-        const { socketPath, superuser: user } = engine.current();
-        return { socketPath, user, database: 'postgres' };
-      };
-      const store = await openStore({ connection, log });
-      undo.push(() => store.close());
-      return { engine, store };
-    }
   } catch (error) {
     await takeDown();
     throw error;
+  }
+}
+
+type Undo = (() => Promise<unknown>)[];
+
+async function undoAll(undo: Undo, log: Log): Promise<void> {
+  for (const step of undo.splice(0).reverse()) {
+    await step().catch((error) => log.error({ err: error }, 'a step of the shutdown failed'));
+  }
+}
+
+/** The control database's PostgreSQL and the store over it; how to take both down is in `undo` as soon as they run. */
+async function startControl(
+  host: EngineHost,
+  { dataDir, durable, log, undo }: { dataDir: string; durable: boolean; log: Log; undo: Undo },
+) {
+  const folder = join(dataDir, 'control');
+  const settings = { name: 'control', folder, durable, maxConnections: CONTROL_CONNECTIONS };
+  const engine = await keepRunning(() => host.start(settings), log, now);
+  undo.push(() => engine.stop());
+  const connection = () => {
+    const { socketPath, superuser: user } = engine.current();
+    return { socketPath, user, database: 'postgres' };
+  };
+  const store = await openStore({ connection, log });
+  undo.push(() => store.close());
+  return { engine, store };
+}
+
+async function finishKeyChange(store: Store, old: Sealer, { next, finish }: KeyChange): Promise<number> {
+  const count = await resealSecrets(store, old, next);
+  await finish();
+  return count;
+}
+
+/**
+ * Gives the data directory a new sealing key, with no server on it. Cut off at any moment, it is finished by the next start
+ * or by doing it again. Throws DataFolderError when a server runs, and Errors of the parts; nothing has changed then.
+ */
+export async function rotateSealKey({ options, env, log }: Omit<ServerSetup, 'durable'>): Promise<{
+  count: number;
+  kept: KeyChange['kept'];
+}> {
+  const { dataDir } = options;
+  if ((await namesIn(join(dataDir, 'control'))).length === 0) throw new Error(`there is no account in ${dataDir}`);
+  const undo: Undo = [];
+  try {
+    const folder = await openDataFolder(dataDir);
+    undo.push(() => folder.release());
+    const runFolder = await makeRunFolder(dataDir);
+    undo.push(() => rm(runFolder, { recursive: true, force: true }));
+    const { postgresUser } = options;
+    const host = createEmbeddedHost({ cacheFolder: cacheFolder(dataDir, env), runFolder, log, postgresUser });
+    const old = await loadSealer({ folder: dataDir, env });
+    const { store } = await startControl(host, { dataDir, durable: true, log, undo });
+    const change = await prepareKeyChange({ folder: dataDir, env });
+    // Asked before there is a second key: a change that has begun must be able to end.
+    assertSecretsOpen(store, [old, change.next]);
+    await change.begin();
+    return { count: await finishKeyChange(store, old, change), kept: change.kept };
+  } finally {
+    await undoAll(undo, log);
   }
 }

@@ -10,6 +10,7 @@ export const OVERVIEW = `postern: token logins and IAM policies in front of a re
   postern hosts [--write|--remove]            print or set the clusters' endpoints as lines of the hosts file
   postern why [CONNECTION_ID] [--json]        explain the last login attempt, or the named one, step by step
   postern why --user R --principal ARN        would this IAM user or role be let in as database role R?
+  postern rotate-seal-key [--data-dir DIR]    seal all secrets under a new key, while no server runs
   postern help [COMMAND]                      this, or more about a command
   postern --version
 
@@ -85,6 +86,14 @@ told what the service tells.
   --cluster ID      (the default cluster)
 
 Exit status: 0 let in; 1 refused, or there is no such attempt; 2 wrong usage.
+`;
+    case 'rotate-seal-key':
+      return `postern rotate-seal-key [--data-dir DIR]
+
+Seals the secrets of all access keys under a new key, while no server runs on the data directory. The secrets themselves stay
+what they are; temporary credentials (session tokens) end. Where the key is in the file seal.key, a new one is made and takes
+its place; where it comes from POSTERN_SEAL_KEY, the new one must be in POSTERN_NEW_SEAL_KEY, and is the one to start the
+server with afterwards. Cut off at any moment, it is finished by the next start, or by running it again.
 `;
     default:
       return undefined;

@@ -11,6 +11,7 @@ const COMMANDS: Record<string, () => Promise<Run>> = {
   env: async () => (await import('./env.ts')).runEnv,
   token: async () => (await import('./token.ts')).runTokenCommand,
   hosts: async () => (await import('./hosts.ts')).runHosts,
+  'rotate-seal-key': async () => (await import('./rotate-seal-key.ts')).runRotateSealKey,
   why: async () => (await import('./why.ts')).runWhy,
 };
 
