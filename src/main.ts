@@ -5,6 +5,7 @@ import { Attempts } from './attempts/attempts.ts';
 import { type Report, report } from './attempts/report.ts';
 import { createLogAudit } from './audit/events.ts';
 import type { Log } from './audit/log.ts';
+import { type BackupDone, type BackupSource, backUp } from './backup/backup.ts';
 import { createClusterDirectory, deadEnds } from './clusters/directory.ts';
 import { Fleet } from './clusters/fleet.ts';
 import { DEFAULT_QUOTAS, Lifecycle } from './clusters/lifecycle.ts';
@@ -67,6 +68,8 @@ export interface RunningServer {
   wouldAdmit(question: LoginQuestion): Promise<Report>;
   /** Reads the certificates again; connections that are open keep theirs. Throws when the new ones are of no use. */
   reloadCertificate(): Promise<void>;
+  /** Copies everything into a folder that is not there yet. One backup at a time. Throws an Error that says why not. */
+  backUp(target: string, withKey: boolean): Promise<BackupDone>;
   /** Resolves with a text when something has ended without which nothing goes on. */
   failed: Promise<string>;
   /** Sessions in a transaction get `grace` ms to end it. */
@@ -342,6 +345,32 @@ export async function startServer({ options, durable, env, log }: ServerSetup): 
       store: () => store.health(),
       ready: () => unready().length === 0,
     });
+    let backingUp = false;
+    const backupSource: BackupSource = {
+      dataDir,
+      account,
+      region,
+      control: () => ({ ...engine.current(), folder: join(dataDir, 'control') }),
+      databases: () => [
+        ...new Set(
+          store
+            .all('clusters')
+            .filter(({ status }) => status !== 'DELETING')
+            .map(({ database }) => database),
+        ),
+      ],
+      async whileAwake(database, work) {
+        // Woken after its end it would be made anew, empty.
+        if (!backupSource.databases().includes(database)) throw new Error(`database ${database} was deleted meanwhile`);
+        const use = fleet.use(database);
+        try {
+          await work({ ...(await fleet.wake(database)).engine, folder: join(clusters, database) });
+        } finally {
+          use.release();
+        }
+      },
+      now,
+    };
     readProcess(registry, now());
     const stopMeasuring = measureLag(registry);
     undo.push(async () => stopMeasuring());
@@ -367,6 +396,18 @@ export async function startServer({ options, durable, env, log }: ServerSetup): 
       wouldAdmit: (question) =>
         wouldAdmit(question, { ...gateway, authority }, (arn, at) => namedIdentity(store, account, arn, at)),
       reloadCertificate: () => certificate.reload(),
+      async backUp(target, withKey) {
+        if (backingUp) throw new Error('a backup is being made already');
+        if (withKey && env['POSTERN_SEAL_KEY']) {
+          throw new Error('the sealing key comes from POSTERN_SEAL_KEY: there is no file of it to include');
+        }
+        backingUp = true;
+        try {
+          return await backUp(backupSource, target, withKey);
+        } finally {
+          backingUp = false;
+        }
+      },
       failed: engine.failed.then((why) => `the control database cannot be started: ${why}`),
       async stop(time) {
         reasons.add('the server is shutting down');

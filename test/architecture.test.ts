@@ -26,6 +26,7 @@ const MAY: Record<string, readonly string[]> = {
   audit: ['iam/identity.ts', 'refused.ts'],
   attempts: ['audit', 'iam', 'iam/policy', 'roles', 'sigv4', 'pgwire', 'engine/port.ts', 'refused.ts'],
   metrics: ['audit', 'iam'],
+  backup: ['machine', 'state'],
   tls: ['config/configuration-error.ts', 'machine'],
   gateway: [...DOMAIN, ...PURE, 'engine/port.ts', 'refused.ts'],
   http: [...DOMAIN, ...PURE, 'refused.ts'],
@@ -42,6 +43,7 @@ const MAY: Record<string, readonly string[]> = {
   ],
   cli: [
     'main.ts',
+    'backup',
     'config',
     'attempts/report.ts',
     'clusters/names.ts',
@@ -50,7 +52,7 @@ const MAY: Record<string, readonly string[]> = {
     'audit/log.ts',
     'machine',
   ],
-  'main.ts': ['metrics', 'declared', ...FRONTS, ...DOMAIN, ...ADAPTERS, 'engine', 'config', 'tls'],
+  'main.ts': ['backup', 'metrics', 'declared', ...FRONTS, ...DOMAIN, ...ADAPTERS, 'engine', 'config', 'tls'],
   'refused.ts': [],
 };
 

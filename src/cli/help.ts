@@ -10,6 +10,8 @@ export const OVERVIEW = `postern: token logins and IAM policies in front of a re
   postern hosts [--write|--remove]            print or set the clusters' endpoints as lines of the hosts file
   postern why [CONNECTION_ID] [--json]        explain the last login attempt, or the named one, step by step
   postern why --user R --principal ARN        would this IAM user or role be let in as database role R?
+  postern backup --to DIR [--include-key]     copy everything while the server runs
+  postern restore --from DIR --data-dir NEW   make a new data directory of a backup
   postern rotate-seal-key [--data-dir DIR]    seal all secrets under a new key, while no server runs
   postern help [COMMAND]                      this, or more about a command
   postern --version
@@ -86,6 +88,20 @@ told what the service tells.
   --cluster ID      (the default cluster)
 
 Exit status: 0 let in; 1 refused, or there is no such attempt; 2 wrong usage.
+`;
+    case 'backup':
+      return `postern backup --to DIR [--include-key] [--data-dir DIR]
+
+The server that runs on the data directory copies all of it into DIR, which must not be there yet, and goes on working: the
+control database, the data of every cluster (those that sleep are woken), and the certificates. Each database is as of the
+moment when its copying ended. The sealing key, without which the secrets in the backup open for nobody, is copied only with
+--include-key; without it, keep seal.key or POSTERN_SEAL_KEY elsewhere.
+`;
+    case 'restore':
+      return `postern restore --from DIR --data-dir NEW [--key-file FILE]
+
+Verifies the backup in DIR, file by file, and makes of it the data directory NEW, which must not be there yet, or be empty.
+--key-file is the sealing key's file, for a backup made without --include-key.
 `;
     case 'rotate-seal-key':
       return `postern rotate-seal-key [--data-dir DIR]

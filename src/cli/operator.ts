@@ -78,24 +78,28 @@ export async function askOperator<T>(
   dataDir: string,
   path: string,
   parameters: Readonly<Record<string, string>> = {},
+  patience: 'seconds' | 'as long as it takes' = 'seconds',
 ): Promise<T | undefined> {
   const pointer = await readPointer(dataDir);
   if (!pointer) throw new Error(`no server runs on ${dataDir}`);
   const query = new URLSearchParams(parameters).toString();
   return await new Promise((resolve, reject) => {
     const target = query === '' ? path : `${path}?${query}`;
-    const call = request({ socketPath: pointer.socket, path: target, timeout: TIMEOUT }, (response) => {
-      let body = '';
-      response.setEncoding('utf8');
-      response.on('data', (text: string) => {
-        body += text;
-      });
-      response.on('end', () => {
-        if (response.statusCode === 200) resolve(JSON.parse(body) as T);
-        else if (response.statusCode === 404) resolve(undefined);
-        else reject(new Error(body));
-      });
-    });
+    const call = request(
+      { socketPath: pointer.socket, path: target, timeout: patience === 'seconds' ? TIMEOUT : 0 },
+      (response) => {
+        let body = '';
+        response.setEncoding('utf8');
+        response.on('data', (text: string) => {
+          body += text;
+        });
+        response.on('end', () => {
+          if (response.statusCode === 200) resolve(JSON.parse(body) as T);
+          else if (response.statusCode === 404) resolve(undefined);
+          else reject(new Error(body));
+        });
+      },
+    );
     call.on('timeout', () => call.destroy(new Error(`the server on ${dataDir} does not answer`)));
     call.on('error', (error: NodeJS.ErrnoException) => {
       const gone = error.code === 'ECONNREFUSED' || error.code === 'ENOENT';
