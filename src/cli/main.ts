@@ -11,6 +11,9 @@ const COMMANDS: Record<string, () => Promise<Run>> = {
   env: async () => (await import('./env.ts')).runEnv,
   token: async () => (await import('./token.ts')).runTokenCommand,
   hosts: async () => (await import('./hosts.ts')).runHosts,
+  'rotate-seal-key': async () => (await import('./rotate-seal-key.ts')).runRotateSealKey,
+  backup: async () => (await import('./backup.ts')).runBackup,
+  restore: async () => (await import('./backup.ts')).runRestore,
   why: async () => (await import('./why.ts')).runWhy,
   access: async () => (await import('./access.ts')).runAccess,
 };

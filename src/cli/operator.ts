@@ -13,6 +13,8 @@ const POINTER = 'server.json';
 const SOCKET = 'operator.sock';
 /** In ms, for an answer. */
 const TIMEOUT = 10_000;
+/** For `askOperator`: what is asked for takes as long as it takes. */
+export const NO_LIMIT = 0;
 
 export interface OperatorSocket {
   close(): Promise<void>;
