@@ -75,7 +75,9 @@ function conditionsText(conditions: LoginStatement['conditions']): string {
 
 function trustCells({ statement, effect, actions, principals, conditions }: TrustStatement): string[] {
   const may = `${effect === 'Deny' ? 'not ' : ''}${listed(actions)}`;
-  return [may, `${listed(principals.map(shortArn))}${conditionsText(conditions)}`, statement];
+  // In a trust policy the root user's ARN means everybody in the account whose own policies allow it.
+  const who = principals.map((arn) => shortArn(arn.replace(/^arn:aws:iam::(\d{12}):root$/, 'account $1')));
+  return [may, `${listed(who)}${conditionsText(conditions)}`, statement];
 }
 
 /** Own rights first, then what comes from other roles. */
