@@ -2,6 +2,7 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { readDatabase } from './access/database.ts';
+import { inPieces } from './access/pieces.ts';
 import type { AccessQuestion, AccessReview } from './access/report.ts';
 import { reviewAccess } from './access/review.ts';
 import { Attempts } from './attempts/attempts.ts';
@@ -9,6 +10,8 @@ import { type Report, report } from './attempts/report.ts';
 import { openTrail } from './audit/audit.ts';
 import type { Log } from './audit/log.ts';
 import { both, createLogAudit } from './audit/log-audit.ts';
+import { resealChainKey, TRAIL_FOLDER } from './audit/trail-folder.ts';
+import { type BackupDone, type BackupSource, backUp } from './backup/backup.ts';
 import { createClusterDirectory, deadEnds } from './clusters/directory.ts';
 import { Fleet } from './clusters/fleet.ts';
 import { DEFAULT_QUOTAS, Lifecycle } from './clusters/lifecycle.ts';
@@ -20,7 +23,7 @@ import { applyDeclaration, declaredAliases } from './declared/apply.ts';
 import { controlPlane } from './declared/control-plane.ts';
 import { createEmbeddedHost } from './engine/embedded/host.ts';
 import { keepRunning } from './engine/kept.ts';
-import type { Engine } from './engine/port.ts';
+import type { Engine, EngineHost } from './engine/port.ts';
 import { FailedLogins } from './gateway/failed-logins.ts';
 import type { Gateway } from './gateway/gateway.ts';
 import { listen } from './gateway/listener.ts';
@@ -39,6 +42,7 @@ import { bootstrapAccount, rootCredentials } from './iam/bootstrap.ts';
 import { createKeyUses } from './iam/key-uses.ts';
 import { createKeyRing } from './iam/keys.ts';
 import { namedIdentity } from './iam/named-identity.ts';
+import { assertSecretsOpen, resealSecrets } from './iam/reseal.ts';
 import { measureLag, readProcess } from './metrics/process-metrics.ts';
 import { CONTENT_TYPE, Registry } from './metrics/registry.ts';
 import { countedAudit, countedAuthority, createServerMetrics } from './metrics/server-metrics.ts';
@@ -46,7 +50,9 @@ import { type EngineState, readWatched } from './metrics/watched.ts';
 import { openRoleCatalog } from './roles/role-catalog.ts';
 import { openStore } from './state/control-store.ts';
 import { openDataFolder } from './state/data-folder.ts';
-import { loadSealer } from './state/sealing.ts';
+import type { Sealer } from './state/sealer.ts';
+import { type KeyChange, loadSealer, prepareKeyChange, unfinishedKeyChange } from './state/sealing.ts';
+import type { Store } from './state/store.ts';
 import { createOidcKeys } from './sts/oidc-keys.ts';
 import { createSessionMaker } from './sts/session-token.ts';
 
@@ -68,8 +74,12 @@ export interface RunningServer {
   wouldAdmit(question: LoginQuestion): Promise<Report>;
   /** Who can log in as which database role, and what that may do. Throws an Error for what there is none of. */
   access(question: AccessQuestion): Promise<AccessReview>;
+  /** The same as JSON, piece by piece. */
+  accessText(question: AccessQuestion): Promise<AsyncIterable<string>>;
   /** Reads the certificates again; connections that are open keep theirs. Throws when the new ones are of no use. */
   reloadCertificate(): Promise<void>;
+  /** Copies everything into a folder that is not there yet. One backup at a time. Throws an Error that says why not. */
+  backUp(target: string, withKey: boolean): Promise<BackupDone>;
   /** Resolves with a text when something has ended without which nothing goes on. */
   failed: Promise<string>;
   /** Sessions in a transaction get `grace` ms to end it. */
@@ -143,12 +153,8 @@ export async function startServer({ options, durable, env, log }: ServerSetup): 
   const since = now();
   const registry = new Registry();
   const metrics = createServerMetrics(registry);
-  const undo: (() => Promise<unknown>)[] = [];
-  const takeDown = async () => {
-    for (const step of undo.splice(0).reverse()) {
-      await step().catch((error) => log.error({ err: error }, 'a step of the shutdown failed'));
-    }
-  };
+  const undo: Undo = [];
+  const takeDown = () => undoAll(undo, log);
   try {
     const folder = await openDataFolder(dataDir);
     undo.push(() => folder.release());
@@ -191,11 +197,17 @@ export async function startServer({ options, durable, env, log }: ServerSetup): 
     const parts = [
       loadSealer({ folder: dataDir, env }),
       openCertificate(options, join(dataDir, 'tls'), now, furtherNames),
-      startControl(),
+      startControl(host, { dataDir, durable, log, undo }),
     ] as const;
     // None may still be building when what was built is taken down.
     await Promise.allSettled(parts);
-    const [sealer, certificate, { engine, store }] = await Promise.all(parts);
+    const [oldSealer, certificate, { engine, store }] = await Promise.all(parts);
+    const cutOff = await unfinishedKeyChange({ folder: dataDir, env });
+    if (cutOff) {
+      await finishKeyChange(dataDir, store, oldSealer, cutOff);
+      log.warn('a change of the sealing key that had been cut off is finished');
+    }
+    const sealer = cutOff?.next ?? oldSealer;
 
     const logAudit = createLogAudit(log);
     const trail =
@@ -365,10 +377,40 @@ export async function startServer({ options, durable, env, log }: ServerSetup): 
       auditLog: () => trail?.state,
       ready: () => unready().length === 0,
     });
+    let backingUp = false;
+    const backupSource: BackupSource = {
+      dataDir,
+      account,
+      region,
+      control: () => ({ ...engine.current(), folder: join(dataDir, 'control') }),
+      databases: () => [
+        ...new Set(
+          store
+            .all('clusters')
+            .filter(({ status }) => status !== 'DELETING')
+            .map(({ database }) => database),
+        ),
+      ],
+      async whileAwake(database, work) {
+        // Woken after its end it would be made anew, empty.
+        if (!backupSource.databases().includes(database)) throw new Error(`database ${database} was deleted meanwhile`);
+        const use = fleet.use(database);
+        try {
+          await work({ ...(await fleet.wake(database)).engine, folder: join(clusters, database) });
+        } finally {
+          use.release();
+        }
+      },
+      now,
+    };
     readProcess(registry, now());
     const stopMeasuring = measureLag(registry);
     undo.push(async () => stopMeasuring());
     reasons.clear();
+
+    const { clusters: directory } = gateway;
+    const known = { store, account, clusters: directory, fleet, keyUses, attempts, since };
+    const access = (question: AccessQuestion) => reviewAccess(question, { ...known, readDatabase, now });
 
     return {
       pgPort: listener.port,
@@ -389,12 +431,21 @@ export async function startServer({ options, durable, env, log }: ServerSetup): 
       },
       wouldAdmit: (question) =>
         wouldAdmit(question, { ...gateway, authority }, (arn, at) => namedIdentity(store, account, arn, at)),
-      access: (question) => {
-        const { clusters } = gateway;
-        const known = { store, account, clusters, fleet, keyUses, attempts, since };
-        return reviewAccess(question, { ...known, readDatabase, now });
-      },
+      access,
+      accessText: async (question) => inPieces(await access(question)),
       reloadCertificate: () => certificate.reload(),
+      async backUp(target, withKey) {
+        if (backingUp) throw new Error('a backup is being made already');
+        if (withKey && env['POSTERN_SEAL_KEY']) {
+          throw new Error('the sealing key comes from POSTERN_SEAL_KEY: there is no file of it to include');
+        }
+        backingUp = true;
+        try {
+          return await backUp(backupSource, target, withKey);
+        } finally {
+          backingUp = false;
+        }
+      },
       failed: engine.failed.then((why) => `the control database cannot be started: ${why}`),
       async stop(time) {
         reasons.add('the server is shutting down');
@@ -402,22 +453,76 @@ export async function startServer({ options, durable, env, log }: ServerSetup): 
         await takeDown();
       },
     };
-
-    async function startControl() {
-      const folder = join(dataDir, 'control');
-      const settings = { name: 'control', folder, durable, maxConnections: CONTROL_CONNECTIONS };
-      const engine = await keepRunning(() => host.start(settings), log, now);
-      undo.push(() => engine.stop());
-      const connection = () => {
-        const { socketPath, superuser: user } = engine.current();
-        return { socketPath, user, database: 'postgres' };
-      };
-      const store = await openStore({ connection, log });
-      undo.push(() => store.close());
-      return { engine, store };
-    }
   } catch (error) {
     await takeDown();
     throw error;
+  }
+}
+
+type Undo = (() => Promise<unknown>)[];
+
+async function undoAll(undo: Undo, log: Log): Promise<void> {
+  for (const step of undo.splice(0).reverse()) {
+    await step().catch((error) => log.error({ err: error }, 'a step of the shutdown failed'));
+  }
+}
+
+/** The control database's PostgreSQL and the store over it; how to take both down is in `undo` as soon as they run. */
+async function startControl(
+  host: EngineHost,
+  { dataDir, durable, log, undo }: { dataDir: string; durable: boolean; log: Log; undo: Undo },
+) {
+  const folder = join(dataDir, 'control');
+  const settings = { name: 'control', folder, durable, maxConnections: CONTROL_CONNECTIONS };
+  const engine = await keepRunning(() => host.start(settings), log, now);
+  undo.push(() => engine.stop());
+  const connection = () => {
+    const { socketPath, superuser: user } = engine.current();
+    return { socketPath, user, database: 'postgres' };
+  };
+  const store = await openStore({ connection, log });
+  undo.push(() => store.close());
+  return { engine, store };
+}
+
+async function finishKeyChange(
+  dataDir: string,
+  store: Store,
+  old: Sealer,
+  { next, finish }: KeyChange,
+): Promise<number> {
+  const count = await resealSecrets(store, old, next);
+  await resealChainKey(join(dataDir, TRAIL_FOLDER), old, next);
+  await finish();
+  return count;
+}
+
+/**
+ * Gives the data directory a new sealing key, with no server on it. Cut off at any moment, it is finished by the next start
+ * or by doing it again. Throws DataFolderError when a server runs, and Errors of the parts; nothing has changed then.
+ */
+export async function rotateSealKey({ options, env, log }: Omit<ServerSetup, 'durable'>): Promise<{
+  count: number;
+  kept: KeyChange['kept'];
+}> {
+  const { dataDir } = options;
+  if ((await namesIn(join(dataDir, 'control'))).length === 0) throw new Error(`there is no account in ${dataDir}`);
+  const undo: Undo = [];
+  try {
+    const folder = await openDataFolder(dataDir);
+    undo.push(() => folder.release());
+    const runFolder = await makeRunFolder(dataDir);
+    undo.push(() => rm(runFolder, { recursive: true, force: true }));
+    const { postgresUser } = options;
+    const host = createEmbeddedHost({ cacheFolder: cacheFolder(dataDir, env), runFolder, log, postgresUser });
+    const old = await loadSealer({ folder: dataDir, env });
+    const { store } = await startControl(host, { dataDir, durable: true, log, undo });
+    const change = await prepareKeyChange({ folder: dataDir, env });
+    // Asked before there is a second key: a change that has begun must be able to end.
+    assertSecretsOpen(store, [old, change.next]);
+    await change.begin();
+    return { count: await finishKeyChange(dataDir, store, old, change), kept: change.kept };
+  } finally {
+    await undoAll(undo, log);
   }
 }

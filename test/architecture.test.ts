@@ -27,6 +27,7 @@ const MAY: Record<string, readonly string[]> = {
   attempts: ['audit', 'iam', 'iam/policy', 'roles', 'sigv4', 'pgwire', 'engine/port.ts', 'refused.ts'],
   access: [...DOMAIN, 'iam/policy', 'engine/port.ts', 'refused.ts'],
   metrics: ['audit', 'iam'],
+  backup: ['machine', 'state'],
   tls: ['config/configuration-error.ts', 'machine'],
   gateway: [...DOMAIN, ...PURE, 'engine/port.ts', 'refused.ts'],
   http: [...DOMAIN, ...PURE, 'refused.ts'],
@@ -43,6 +44,7 @@ const MAY: Record<string, readonly string[]> = {
   ],
   cli: [
     'main.ts',
+    'backup',
     'config',
     'access/report.ts',
     'attempts/report.ts',
@@ -53,7 +55,7 @@ const MAY: Record<string, readonly string[]> = {
     'state/sealing.ts',
     'machine',
   ],
-  'main.ts': ['access', 'metrics', 'declared', ...FRONTS, ...DOMAIN, ...ADAPTERS, 'engine', 'config', 'tls'],
+  'main.ts': ['access', 'backup', 'metrics', 'declared', ...FRONTS, ...DOMAIN, ...ADAPTERS, 'engine', 'config', 'tls'],
   'refused.ts': [],
 };
 

@@ -34,8 +34,13 @@ export function databaseWarnings(
       ? [warning('database-unread', text, 'Find the cause in the server’s log, and ask again.', about)]
       : [warning('cluster-asleep', text, 'Ask without --no-wake.', about)];
   }
+  const denied = new Map(
+    access.logins.flatMap(({ role, principal, answer, because = '' }) =>
+      answer === 'denied' ? [[`${role} ${principal}`, because] as const] : [],
+    ),
+  );
   const warnings = access.roles.flatMap((role) =>
-    ofRole(role, access, (arn) => !namedIdentity(store, account, arn, at)),
+    ofRole(role, id, denied, (arn) => !namedIdentity(store, account, arn, at)),
   );
   warnings.push(...toPublic(access));
   if (facts.rows.cut) {
@@ -45,7 +50,13 @@ export function databaseWarnings(
   return warnings;
 }
 
-function ofRole(role: DatabaseRole, { id, logins }: ClusterAccess, isGone: (arn: string) => boolean): Warning[] {
+/** `denied` says why, by role and ARN. */
+function ofRole(
+  role: DatabaseRole,
+  id: string,
+  denied: ReadonlyMap<string, string>,
+  isGone: (arn: string) => boolean,
+): Warning[] {
   const { name, mappedTo, canLogin } = role;
   const sql = quoted(name);
   const about = { cluster: id, role: name };
@@ -66,9 +77,9 @@ function ofRole(role: DatabaseRole, { id, logins }: ClusterAccess, isGone: (arn:
       const text = `Role ${name} of cluster ${id} is associated with ${arn} and has no LOGIN: nobody can log in as it.`;
       return [warning('mapping-without-login', text, revoke, { ...about, principals })];
     }
-    const login = logins.find((each) => each.role === name && each.principal === arn);
-    if (login?.answer !== 'denied') return [];
-    const text = `${arn} is associated with role ${name} of cluster ${id}, and may not connect: ${login.because}.`;
+    const because = denied.get(`${name} ${arn}`);
+    if (because === undefined) return [];
+    const text = `${arn} is associated with role ${name} of cluster ${id}, and may not connect: ${because}.`;
     return [warning('mapping-denied', text, revoke, { ...about, principals })];
   });
 }

@@ -30,7 +30,8 @@ export function loginsOf(
   const admin = ask('dsql:DbConnectAdmin');
   if (admin.answer !== 'denied') logins.push(told(facts.arn, ADMIN_ROLE, 'dsql:DbConnectAdmin', admin));
   const roles = mapped?.get(identity.principalArn) ?? [];
-  if (mapped && roles.length === 0) return logins;
+  // Nothing but a user or a role can be associated with one.
+  if (mapped ? roles.length === 0 : identity.kind === 'root') return logins;
   const connect = ask('dsql:DbConnect');
   if (!mapped) {
     if (connect.answer !== 'denied') logins.push(told(facts.arn, null, 'dsql:DbConnect', connect));

@@ -56,6 +56,7 @@ export async function reviewAccess(question: AccessQuestion, deps: ReviewDepende
     clusters.push(read.access);
     warnings.push(...read.warnings);
   }
+  await setImmediate();
   warnings.push(...accountWarnings(store, account, [...parties.values()], clusters));
   const notes = [
     ...NOTES,
@@ -108,6 +109,7 @@ async function reviewCluster(
     if (index % AT_ONCE === AT_ONCE - 1) await setImmediate();
     access.logins.push(...loginsOf(party, cluster, mapped, { store, account, at }));
   }
+  await setImmediate();
   return { access, warnings: databaseWarnings(access, known, { store, account, at, wake: question.wake }) };
 }
 

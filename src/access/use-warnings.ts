@@ -74,7 +74,7 @@ function adminInUse({ at, cluster }: Attempt, principal: string): Warning {
   return warning(
     'admin-in-use',
     `${principal} logged in as admin to cluster ${id}, last at ${at.toISOString()}.`,
-    `Make a database role with what it needs, associate it (AWS IAM GRANT … TO '${principal}'), and take dsql:DbConnectAdmin away.`,
+    'Make a database role with what it needs, associate the IAM user or role with that (AWS IAM GRANT), and take dsql:DbConnectAdmin away.',
     { cluster: id, principals: [principal], role: ADMIN_ROLE },
   );
 }

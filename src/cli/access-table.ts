@@ -41,7 +41,8 @@ function formatCluster(cluster: ClusterAccess): string[] {
   );
   const what = roles.filter(({ canLogin }) => canLogin).flatMap((role) => rightsOf(role, roles));
   const everybody = grouped(cluster.public).map(([on, may]) => ['every role', 'PUBLIC', on, may]);
-  if (state === 'read') lines.push('', ...table(['DATABASE ROLE', 'THROUGH', 'ON', 'MAY'], [...what, ...everybody]));
+  if (state === 'read')
+    lines.push('', ...table(['DATABASE ROLE', 'THROUGH', 'ON', 'MAY (*: AND GRANT)'], [...what, ...everybody]));
   return lines;
 }
 
@@ -74,7 +75,9 @@ function conditionsText(conditions: LoginStatement['conditions']): string {
 
 function trustCells({ statement, effect, actions, principals, conditions }: TrustStatement): string[] {
   const may = `${effect === 'Deny' ? 'not ' : ''}${listed(actions)}`;
-  return [may, `${listed(principals.map(shortArn))}${conditionsText(conditions)}`, statement];
+  // In a trust policy the root user's ARN means everybody in the account whose own policies allow it.
+  const who = principals.map((arn) => shortArn(arn.replace(/^arn:aws:iam::(\d{12}):root$/, 'account $1')));
+  return [may, `${listed(who)}${conditionsText(conditions)}`, statement];
 }
 
 /** Own rights first, then what comes from other roles. */

@@ -11,6 +11,9 @@ export const OVERVIEW = `postern: token logins and IAM policies in front of a re
   postern why [CONNECTION_ID] [--json]        explain the last login attempt, or the named one, step by step
   postern why --user R --principal ARN        would this IAM user or role be let in as database role R?
   postern access [--json] [--fail-on LEVEL]   who can log in as which database role, what that may do, and what to mend
+  postern backup --to DIR [--include-key]     copy everything while the server runs
+  postern restore --from DIR --data-dir NEW   make a new data directory of a backup
+  postern rotate-seal-key [--data-dir DIR]    seal all secrets under a new key, while no server runs
   postern audit verify [--data-dir DIR]       is the audit log as it was written? A server may run on it or not
   postern help [COMMAND]                      this, or more about a command
   postern --version
@@ -116,6 +119,28 @@ logins are, by what is in force now. For the operator of the data directory only
   --no-wake         leave clusters that sleep alone: what their database says is then unknown
 
 Exit status: 0 done; 1 there is a warning as --fail-on says; 2 wrong usage, or no review.
+`;
+    case 'backup':
+      return `postern backup --to DIR [--include-key] [--data-dir DIR]
+
+The server that runs on the data directory copies all of it into DIR, which must not be there yet, and goes on working: the
+control database, the data of every cluster (those that sleep are woken), and the certificates. Each database is as of the
+moment when its copying ended. The sealing key, without which the secrets in the backup open for nobody, is copied only with
+--include-key; without it, keep seal.key or POSTERN_SEAL_KEY elsewhere.
+`;
+    case 'restore':
+      return `postern restore --from DIR --data-dir NEW [--key-file FILE]
+
+Verifies the backup in DIR, file by file, and makes of it the data directory NEW, which must not be there yet, or be empty.
+--key-file is the sealing key's file, for a backup made without --include-key.
+`;
+    case 'rotate-seal-key':
+      return `postern rotate-seal-key [--data-dir DIR]
+
+Seals the secrets of all access keys under a new key, while no server runs on the data directory. The secrets themselves stay
+what they are; temporary credentials (session tokens) end. Where the key is in the file seal.key, a new one is made and takes
+its place; where it comes from POSTERN_SEAL_KEY, the new one must be in POSTERN_NEW_SEAL_KEY, and is the one to start the
+server with afterwards. Cut off at any moment, it is finished by the next start, or by running it again.
 `;
     default:
       return undefined;

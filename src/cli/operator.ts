@@ -1,6 +1,8 @@
 import { chmod, readFile, rm } from 'node:fs/promises';
 import { createServer, type IncomingMessage, request, type Server } from 'node:http';
 import { join } from 'node:path';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
 import { writeAtomically } from '../machine/atomic-file.ts';
 
 /**
@@ -11,13 +13,17 @@ const POINTER = 'server.json';
 const SOCKET = 'operator.sock';
 /** In ms, for an answer. */
 const TIMEOUT = 10_000;
+/** For `askOperator`: what is asked for takes as long as it takes. */
+export const NO_LIMIT = 0;
 
 export interface OperatorSocket {
   close(): Promise<void>;
 }
 
-/** What can be asked, by path: the answer as JSON, or undefined where there is none to give. */
-export type Questions = Readonly<Record<string, (parameters: URLSearchParams) => object | undefined | Promise<object>>>;
+/** What can be asked, by path: what is answered as JSON, its text in pieces, or undefined where there is no answer. */
+export type Questions = Readonly<
+  Record<string, (parameters: URLSearchParams) => object | undefined | Promise<object | AsyncIterable<string>>>
+>;
 
 /** Longer than any question; what comes beside it, as headers, Node limits. */
 const MAX_URL = 8192;
@@ -32,8 +38,12 @@ export async function openOperatorSocket(
   const server = createServer((incoming, response) => {
     answer(questions, incoming).then(
       (found) => {
-        if (found === undefined) response.writeHead(404).end();
-        else response.writeHead(200, { 'Content-Type': 'application/json' }).end(JSON.stringify(found));
+        if (found === undefined) return void response.writeHead(404).end();
+        if (isInPieces(found)) {
+          response.writeHead(200, { 'Content-Type': 'application/json' });
+          // Who has gone away is no trouble of ours.
+          pipeline(Readable.from(found), response).catch(() => response.destroy());
+        } else response.writeHead(200, { 'Content-Type': 'application/json' }).end(JSON.stringify(found));
       },
       (error: Error) => response.writeHead(500).end(error.message),
     );
@@ -58,6 +68,10 @@ async function answer(questions: Questions, { method, url = '' }: IncomingMessag
   const { pathname, searchParams } = new URL(url, 'http://operator');
   const ask = Object.hasOwn(questions, pathname) ? questions[pathname] : undefined;
   return ask?.(searchParams);
+}
+
+function isInPieces(found: object): found is AsyncIterable<string> {
+  return Symbol.asyncIterator in found;
 }
 
 async function close(server: Server, pointer: string): Promise<void> {

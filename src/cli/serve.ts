@@ -1,4 +1,5 @@
 import { rm } from 'node:fs/promises';
+import { isAbsolute } from 'node:path';
 import { destination, pino } from 'pino';
 import type { Log } from '../audit/log.ts';
 import type { Options } from '../config/options.ts';
@@ -55,6 +56,11 @@ function questions(server: RunningServer, host: string, environment: () => Promi
   return {
     '/env': () => environment(),
     '/hosts': (): Hosts => ({ address: reachable(host), names: server.endpoints() }),
+    '/backup': (parameters) => {
+      const to = parameters.get('to') ?? '';
+      if (!isAbsolute(to)) throw new Error('a backup needs an absolute path');
+      return server.backUp(to, parameters.get('key') === 'yes');
+    },
     '/why': (parameters) => server.why(parameters.get('connection') ?? undefined),
     '/would-admit': (parameters) =>
       server.wouldAdmit({
@@ -63,7 +69,7 @@ function questions(server: RunningServer, host: string, environment: () => Promi
         clusterId: parameters.get('cluster') ?? undefined,
       }),
     '/access': (parameters) =>
-      server.access({
+      server.accessText({
         cluster: parameters.get('cluster') ?? undefined,
         principal: parameters.get('principal') ?? undefined,
         role: parameters.get('role') ?? undefined,

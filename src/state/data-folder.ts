@@ -1,6 +1,7 @@
-import { chmod, link, mkdir, readFile, rm, stat, unlink, writeFile } from 'node:fs/promises';
+import { chmod, link, mkdir, readdir, readFile, rm, stat, unlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ownIdentity, runningProcess } from '../machine/process-identity.ts';
+import { foreignLink, type Self, unsafeWay } from './safe-path.ts';
 
 /** The data directory belongs to one running server at a time. */
 export interface DataFolder {
@@ -21,19 +22,34 @@ const LOCK = 'postern.pid';
 
 /**
  * Makes the folder (0700) if need be and takes it for this process. Throws DataFolderError when another server runs on
- * it, or when it belongs to another user.
+ * it, when it belongs to another user, or when another user could have put something into it or could put something else in
+ * its place.
  */
 export async function openDataFolder(path: string): Promise<DataFolder> {
+  const [uid, gid] = [process.getuid?.(), process.getgid?.()];
+  // Windows has neither; the rights of the folder above hold there.
+  const self = uid === undefined || gid === undefined ? undefined : { uid, gid };
+  if (self) await refuseUnsafeWay(path, self);
   await mkdir(path, { recursive: true, mode: 0o700 });
   const facts = await stat(path);
   if (!facts.isDirectory()) throw new DataFolderError(`${path} is no directory`);
-  const user = process.getuid?.();
-  if (user !== undefined && facts.uid !== user) {
-    throw new DataFolderError(`${path} belongs to another user (uid ${facts.uid}, this process is ${user})`);
+  if (self && facts.uid !== self.uid) {
+    throw new DataFolderError(`${path} belongs to another user (uid ${facts.uid}, this process is ${self.uid})`);
+  }
+  if (self && (facts.mode & 0o022) !== 0 && (await readdir(path)).length > 0) {
+    throw new DataFolderError(`other users can write to ${path}: look at what is in it, then run: chmod 700 ${path}`);
   }
   if ((facts.mode & 0o777) !== 0o700) await chmod(path, 0o700);
+  const foreign = self && (await foreignLink(path, self));
+  if (foreign !== undefined) throw new DataFolderError(`${foreign} is a symbolic link of another user`);
   await takeLock(join(path, LOCK), path);
   return { path, release: () => rm(join(path, LOCK), { force: true }) };
+}
+
+async function refuseUnsafeWay(path: string, self: Self): Promise<void> {
+  const why = await unsafeWay(path, self);
+  if (why === undefined) return;
+  throw new DataFolderError(`${path} is not safe: ${why}; choose another --data-dir, or take that right away`);
 }
 
 async function takeLock(lock: string, folder: string): Promise<void> {

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { createSealer, loadSealer } from './sealing.ts';
+import { createSealer, loadSealer, prepareKeyChange, unfinishedKeyChange } from './sealing.ts';
 
 let folder: string;
 beforeEach(async () => {
@@ -109,4 +109,49 @@ it('derives a different key for each purpose, the same every time', () => {
   expect(sealer.derive('a')).toHaveLength(32);
   expect(sealer.derive('a').equals(sealer.derive('a'))).toBe(true);
   expect(sealer.derive('a').equals(sealer.derive('b'))).toBe(false);
+});
+
+describe('a change of the key', () => {
+  it('leaves the old key in use until it is finished, and can be gone on with at any time', async () => {
+    const old = await load();
+    const sealed = old.seal('secret', 'context');
+    const { next, begin } = await prepareKeyChange({ folder, env: {} });
+    expect(await readdir(folder)).toEqual(['seal.key']);
+    await begin();
+    expect((await stat(`${path()}.next`)).mode & 0o777).toBe(0o600);
+    expect((await load()).open(sealed, 'context')).toBe('secret');
+    const again = await unfinishedKeyChange({ folder, env: {} });
+    expect(again?.next.open(next.seal('x', 'y'), 'y')).toBe('x');
+    await (await prepareKeyChange({ folder, env: {} })).begin();
+    await again?.finish();
+    expect(await readdir(folder)).toEqual(['seal.key']);
+    expect(await unfinishedKeyChange({ folder, env: {} })).toBeUndefined();
+    expect((await load()).open(sealed, 'context')).toBeUndefined();
+    expect((await load()).open(next.seal('x', 'y'), 'y')).toBe('x');
+  });
+
+  it('from the environment is to another key from there, and touches no file', async () => {
+    const [key, other] = [1, 2].map((byte) => Buffer.alloc(32, byte).toString('base64')) as [string, string];
+    const env = { POSTERN_SEAL_KEY: key, POSTERN_NEW_SEAL_KEY: other };
+    const { next, begin, finish } = await prepareKeyChange({ folder, env });
+    await begin();
+    await finish();
+    expect(createSealer(Buffer.alloc(32, 2)).open(next.seal('x', 'y'), 'y')).toBe('x');
+    expect(await readdir(folder)).toEqual([]);
+  });
+
+  it.each([
+    ['no new key', { POSTERN_SEAL_KEY: Buffer.alloc(32).toString('base64') }, 'must be in POSTERN_NEW_SEAL_KEY'],
+    [
+      'the same key',
+      {
+        POSTERN_SEAL_KEY: Buffer.alloc(32).toString('base64'),
+        POSTERN_NEW_SEAL_KEY: Buffer.alloc(32).toString('base64'),
+      },
+      'is the key that is in use',
+    ],
+    ['a new key for a file', { POSTERN_NEW_SEAL_KEY: Buffer.alloc(32).toString('base64') }, 'this one is in seal.key'],
+  ])('is refused with %s', async (_, env, text) => {
+    await expect(prepareKeyChange({ folder, env })).rejects.toThrow(text);
+  });
 });

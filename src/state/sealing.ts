@@ -12,6 +12,10 @@ const VERSION = 'v1.';
 const MAX_CONTENT_BYTES = 64 * 1024;
 const MAX_SEALED_LENGTH = VERSION.length + Math.ceil(((MAX_CONTENT_BYTES + NONCE_BYTES + TAG_BYTES) * 4) / 3);
 const VARIABLE = 'POSTERN_SEAL_KEY';
+const NEW_VARIABLE = 'POSTERN_NEW_SEAL_KEY';
+const FILE = 'seal.key';
+/** The key to come, for as long as it is not known that everything is sealed under it. */
+const NEXT_FILE = 'seal.key.next';
 
 /**
  * The sealer of this data directory. Its key comes from `POSTERN_SEAL_KEY` (base64 of 32 bytes) or, where that is not
@@ -22,7 +26,7 @@ const VARIABLE = 'POSTERN_SEAL_KEY';
 export async function loadSealer(options: { folder: string; env: NodeJS.ProcessEnv }): Promise<Sealer> {
   const text = options.env[VARIABLE];
   if (text !== undefined && text !== '') return createSealer(decodeKey(text, VARIABLE));
-  const path = join(options.folder, 'seal.key');
+  const path = join(options.folder, FILE);
   return createSealer((await readKey(path)) ?? (await makeKey(options.folder, path)));
 }
 
@@ -30,8 +34,61 @@ export async function loadSealer(options: { folder: string; env: NodeJS.ProcessE
 export async function findSealer(options: { folder: string; env: NodeJS.ProcessEnv }): Promise<Sealer | undefined> {
   const text = options.env[VARIABLE];
   if (text !== undefined && text !== '') return createSealer(decodeKey(text, VARIABLE));
-  const key = await readKey(join(options.folder, 'seal.key'));
+  const key = await readKey(join(options.folder, FILE));
   return key && createSealer(key);
+}
+
+/** A change of the sealing key. */
+export interface KeyChange {
+  next: Sealer;
+  /** The new key is on the disk, beside the old one: only then anything may be sealed under it. */
+  begin(): Promise<void>;
+  /** Everything is sealed under the new key: the old one is gone then. */
+  finish(): Promise<void>;
+  /** Where the keys are. */
+  kept: 'file' | 'environment';
+}
+
+/** A change of the key in the file that was cut off after it had begun; undefined where there is none. */
+export async function unfinishedKeyChange(options: {
+  folder: string;
+  env: NodeJS.ProcessEnv;
+}): Promise<KeyChange | undefined> {
+  if (options.env[VARIABLE]) return undefined;
+  const key = await readKey(join(options.folder, NEXT_FILE));
+  return key && fileKeyChange(options.folder, key, true);
+}
+
+/**
+ * A change to a new key, or the one that was cut off. A key from the environment is followed by the one in
+ * `POSTERN_NEW_SEAL_KEY`, whose keeping is the operator's. Throws an Error when there is no new key to take.
+ */
+export async function prepareKeyChange(options: { folder: string; env: NodeJS.ProcessEnv }): Promise<KeyChange> {
+  const { folder, env } = options;
+  const [text, newText] = [env[VARIABLE], env[NEW_VARIABLE]];
+  if (!text) {
+    if (newText) throw new Error(`${NEW_VARIABLE} is for a key that comes from ${VARIABLE}; this one is in ${FILE}`);
+    return (await unfinishedKeyChange(options)) ?? fileKeyChange(folder, randomBytes(KEY_BYTES), false);
+  }
+  if (!newText) throw new Error(`the sealing key comes from ${VARIABLE}: the new one must be in ${NEW_VARIABLE}`);
+  const key = decodeKey(newText, NEW_VARIABLE);
+  if (key.equals(decodeKey(text, VARIABLE))) throw new Error(`${NEW_VARIABLE} is the key that is in use`);
+  const nothing = async () => undefined;
+  return { next: createSealer(key), begin: nothing, finish: nothing, kept: 'environment' };
+}
+
+function fileKeyChange(folder: string, key: Buffer, begun: boolean): KeyChange {
+  return {
+    next: createSealer(key),
+    async begin() {
+      if (!begun) await makeKey(folder, join(folder, NEXT_FILE), key);
+    },
+    async finish() {
+      await rename(join(folder, NEXT_FILE), join(folder, FILE));
+      await syncFolder(folder);
+    },
+    kept: 'file',
+  };
 }
 
 /** AES-256-GCM with a random nonce (NIST SP 800-38D §8.2.2): at most 2^32 texts under one key. */
@@ -105,13 +162,13 @@ async function readKey(path: string): Promise<Buffer | undefined> {
 }
 
 /** Link instead of rename: of two processes that make the key at once, the second must find the first one's. */
-async function makeKey(folder: string, path: string): Promise<Buffer> {
+async function makeKey(folder: string, path: string, made = randomBytes(KEY_BYTES)): Promise<Buffer> {
   await mkdir(folder, { recursive: true, mode: 0o700 });
   const draft = join(folder, `seal.key.${randomBytes(6).toString('hex')}.new`);
   const file = await open(draft, 'wx', 0o600);
   try {
     try {
-      await file.writeFile(`${randomBytes(KEY_BYTES).toString('base64')}\n`);
+      await file.writeFile(`${made.toString('base64')}\n`);
       await file.sync();
     } finally {
       await file.close();

@@ -14,7 +14,7 @@ describe('the command line', () => {
     const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
     expect(await postern(['--version'])).toEqual({ status: 0, stdout: `postern ${version}\n`, stderr: '' });
     for (const args of [['help'], ['--help']]) expect((await postern(args)).stdout).toContain('postern start');
-    for (const command of ['start', 'exec', 'env', 'token', 'why', 'audit']) {
+    for (const command of ['start', 'exec', 'env', 'token', 'why', 'access', 'audit']) {
       expect((await postern(['help', command])).stdout).toBe((await postern([command, '--help'])).stdout);
     }
   });
@@ -30,6 +30,9 @@ describe('the command line', () => {
     [['why', '--principal', 'x'], '--user: is missing (a database role, such as admin)'],
     [['why', 'a', 'b'], 'b: unexpected argument'],
     [['why', '--cluster', 'x'], '--cluster: only with --user and --principal'],
+    [['access', 'x'], 'x: unexpected argument'],
+    [['access', '--role', ''], '--role: is empty'],
+    [['access', '--fail-on', 'grave'], '--fail-on: "grave" is none of info, low, medium, high'],
     [['token'], '--user: is missing (a database role, such as admin)'],
     [
       ['token', '--user', 'x', '--hostname', hostname, '--expires-in', '604801'],

@@ -32,6 +32,17 @@ describe('a cluster that sleeps', () => {
     expect(new Set(outcomes)).toEqual(new Set(['in']));
   });
 
+  it('is woken by a review of access, unless it is to be left alone, and sleeps again', async () => {
+    await start({});
+    await asleep();
+    const question = { cluster: undefined, principal: undefined, role: undefined };
+    const left = await postern.server.access({ ...question, wake: false });
+    expect([left.clusters[0]?.state, cluster.isAwake]).toEqual(['unknown', false]);
+    const read = await postern.server.access({ ...question, wake: true });
+    expect([read.clusters[0]?.state, cluster.isAwake]).toEqual(['read', true]);
+    await asleep();
+  });
+
   it('is not woken by who may not connect to it', async () => {
     await start({});
     await asleep();

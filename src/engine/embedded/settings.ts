@@ -52,10 +52,10 @@ export function postgresqlConf(settings: Settings): string {
     max_locks_per_transaction: locksPerSession(maxConnections),
     max_pred_locks_per_transaction: locksPerSession(maxConnections),
     autovacuum_max_workers: '2',
-    // No standby is ever fed.
-    wal_level: 'minimal',
+    // No standby is ever fed; a backup is made of a server that works, and holds the log with one slot.
+    wal_level: 'replica',
     max_wal_senders: '0',
-    max_replication_slots: '0',
+    max_replication_slots: '1',
     max_logical_replication_workers: '0',
     timezone: 'UTC',
     log_timezone: 'UTC',

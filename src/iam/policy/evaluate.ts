@@ -106,7 +106,7 @@ function grasp(
 }
 
 /** What `about` leaves open, but for the principal. */
-function matches(statement: CompiledStatement, { resource, context }: Question): boolean {
+export function matches(statement: CompiledStatement, { resource, context }: Question): boolean {
   if (!statement.resourceIsFixed && !statement.resource(resource, context)) return false;
   for (const condition of statement.conditions) if (!condition.holds(context)) return false;
   return true;

@@ -1,12 +1,12 @@
-import type { Decision, Matched } from '../identity.ts';
+import type { Decision, Matched, PolicyKind } from '../identity.ts';
+import { gripOf, type Ids } from './caller.ts';
 import type { CompiledPolicy, CompiledStatement } from './compile.ts';
 import { remembered } from './compile.ts';
 import { OPERATORS } from './condition-operators.ts';
 import type { CompiledCondition } from './conditions.ts';
 import type { Context } from './context.ts';
-import type { Condition } from './document.ts';
-import { evaluate, type PolicySet, type Question } from './evaluate.ts';
-import type { Explanation } from './explain.ts';
+import type { Condition, Effect } from './document.ts';
+import { evaluate, matches, type PolicySet, type Question } from './evaluate.ts';
 import { templateOf } from './parse-condition.ts';
 import { isVariable, type Piece, resolve } from './variables.ts';
 import { wildcardMatcher } from './wildcard.ts';
@@ -46,13 +46,13 @@ export interface OpenCondition {
 
 /** `question.context` has what is known; of times, the present one. */
 export function possible(set: PolicySet, question: Question, isOpen: IsOpen): Possibility {
-  const generous = evaluate(assuming(set, isOpen, 'generous'), question);
+  const most = assuming(set, isOpen, 'generous');
+  const generous = evaluate(most, question);
   if (!generous.allowed) return { answer: 'denied', decision: generous, through: [], unless: [] };
-  const strict = evaluate(assuming(set, isOpen, 'strict'), question);
-  const statements = policiesOf(set).flatMap(({ statements: all }) => all);
-  const isAllowed = strict.allowed;
-  const through = marked((isAllowed ? strict : generous).explain(), statements, 'Allow', question.context, isOpen);
-  const unless = isAllowed ? [] : marked(strict.explain(), statements, 'Deny', question.context, isOpen);
+  const least = assuming(set, isOpen, 'strict');
+  const isAllowed = evaluate(least, question).allowed;
+  const through = marked(set, isAllowed ? least : most, 'Allow', question, isOpen);
+  const unless = isAllowed ? [] : marked(set, least, 'Deny', question, isOpen);
   return { answer: isAllowed ? 'allowed' : 'conditional', decision: generous, through: withoutSpare(through), unless };
 }
 
@@ -69,12 +69,14 @@ function assuming(set: PolicySet, isOpen: IsOpen, assumption: Assumption): Polic
 }
 
 /** In the order of explanations. */
-function policiesOf({ identity, boundary, session, resource }: PolicySet): CompiledPolicy[] {
+function policiesOf(set: PolicySet): { kind: PolicyKind; policy: CompiledPolicy; ids: Ids }[] {
+  const of = (kind: PolicyKind, policies: readonly CompiledPolicy[]) =>
+    policies.map((policy) => ({ kind, policy, ids: undefined }));
   return [
-    ...(identity === 'everything' ? [] : identity),
-    ...(boundary ?? []),
-    ...(session ?? []),
-    ...(resource ? [resource.policy] : []),
+    ...of('identity', set.identity === 'everything' ? [] : set.identity),
+    ...of('boundary', set.boundary ?? []),
+    ...of('session', set.session ?? []),
+    ...(set.resource ? [set.resource] : []),
   ];
 }
 
@@ -184,22 +186,20 @@ function settled({ condition, holds }: CompiledCondition, context: Context): boo
   return undefined;
 }
 
-/** The statements of an explanation that matched, and what is open in them; Denys only where something is. */
-function marked(
-  { policies }: Explanation,
-  statements: readonly CompiledStatement[],
-  effect: 'Allow' | 'Deny',
-  context: Context,
-  isOpen: IsOpen,
-): Through[] {
-  let at = 0;
-  return policies.flatMap(({ kind, name, origin, statements: explained }) =>
-    explained.flatMap((each): Through[] => {
-      const compiled = statements[at++]!;
-      if (!each.matched || each.effect !== effect) return [];
-      const conditions = openConditions(compiled, context, isOpen);
+/** The statements that match under the assumption, and what is open in them; Denys only where something is. */
+function marked(set: PolicySet, assumedSet: PolicySet, effect: Effect, question: Question, isOpen: IsOpen): Through[] {
+  const action = question.action.toLowerCase();
+  const originals = policiesOf(set);
+  return policiesOf(assumedSet).flatMap(({ kind, policy, ids }, at) =>
+    policy.statements.flatMap((each, index): Through[] => {
+      if (each.effect !== effect || !each.action(action)) return [];
+      if (each.principals && gripOf(each, question.caller, ids) === undefined) return [];
+      if (!each.resource(question.resource, question.context) || !matches(each, question)) return [];
+      const original = originals[at]!.policy.statements[index]!;
+      const conditions = openConditions(original, question.context, isOpen);
       if (effect === 'Deny' && conditions.length === 0) return [];
-      return [{ kind, policy: name, origin, statement: each.statement, effect, span: each.span, conditions }];
+      const { name, origin } = policy;
+      return [{ kind, policy: name, origin, statement: each.name, effect, span: each.source.span, conditions }];
     }),
   );
 }
