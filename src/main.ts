@@ -7,8 +7,10 @@ import type { AccessQuestion, AccessReview } from './access/report.ts';
 import { reviewAccess } from './access/review.ts';
 import { Attempts } from './attempts/attempts.ts';
 import { type Report, report } from './attempts/report.ts';
-import { createLogAudit } from './audit/events.ts';
+import { openTrail } from './audit/audit.ts';
 import type { Log } from './audit/log.ts';
+import { both, createLogAudit } from './audit/log-audit.ts';
+import { resealChainKey, TRAIL_FOLDER } from './audit/trail-folder.ts';
 import { type BackupDone, type BackupSource, backUp } from './backup/backup.ts';
 import { createClusterDirectory, deadEnds } from './clusters/directory.ts';
 import { Fleet } from './clusters/fleet.ts';
@@ -202,10 +204,27 @@ export async function startServer({ options, durable, env, log }: ServerSetup): 
     const [oldSealer, certificate, { engine, store }] = await Promise.all(parts);
     const cutOff = await unfinishedKeyChange({ folder: dataDir, env });
     if (cutOff) {
-      await finishKeyChange(store, oldSealer, cutOff);
+      await finishKeyChange(dataDir, store, oldSealer, cutOff);
       log.warn('a change of the sealing key that had been cut off is finished');
     }
     const sealer = cutOff?.next ?? oldSealer;
+
+    const logAudit = createLogAudit(log);
+    const trail =
+      options.auditLog === 'off'
+        ? undefined
+        : await openTrail(
+            { dataDir, sealer, site: { account, region, now } },
+            {
+              required: options.auditRequired === 'on',
+              sync: options.auditSync === 'on',
+              maxSize: options.auditMaxSize * 1024 * 1024,
+              keep: options.auditKeep,
+            },
+            { log, now, after },
+          );
+    if (trail) undo.push(() => trail.close());
+    const audit = countedAudit(trail ? both(logAudit, trail) : logAudit, metrics);
 
     const bootstrap = { account, region, clusterId: onlyCluster, now: now(), random: randomBytes };
     const { defaultClusterId } = await bootstrapAccount(store, sealer, bootstrap);
@@ -247,6 +266,7 @@ export async function startServer({ options, durable, env, log }: ServerSetup): 
       },
       env,
       log,
+      audit,
     };
     const declaredNames = declared ? await applyDeclaration(declared) : [];
     const services = createServices({
@@ -265,6 +285,7 @@ export async function startServer({ options, durable, env, log }: ServerSetup): 
       ...services,
       region,
       log,
+      audit,
       now,
       newRequestId: randomUUID,
     });
@@ -272,6 +293,7 @@ export async function startServer({ options, durable, env, log }: ServerSetup): 
     const reasons = new Set(['the listeners are not open yet']);
     const unready = () => {
       const found = [...reasons];
+      if (options.auditRequired === 'on' && trail?.state.failing) found.push('the audit log cannot be written');
       const cluster = store.get('clusters', defaultClusterId);
       if (cluster?.status === 'ACTIVE' && fleet.state(cluster.database) === 'failed') {
         found.push('the PostgreSQL of the default cluster does not start');
@@ -323,7 +345,7 @@ export async function startServer({ options, durable, env, log }: ServerSetup): 
         performance.now(),
       ),
       sessions,
-      audit: countedAudit(createLogAudit(log), metrics),
+      audit,
       traffic,
       stepTimes: (step, ms) => metrics.step(step, ms),
       attempts,
@@ -352,6 +374,7 @@ export async function startServer({ options, durable, env, log }: ServerSetup): 
         }
       },
       store: () => store.health(),
+      auditLog: () => trail?.state,
       ready: () => unready().length === 0,
     });
     let backingUp = false;
@@ -462,8 +485,14 @@ async function startControl(
   return { engine, store };
 }
 
-async function finishKeyChange(store: Store, old: Sealer, { next, finish }: KeyChange): Promise<number> {
+async function finishKeyChange(
+  dataDir: string,
+  store: Store,
+  old: Sealer,
+  { next, finish }: KeyChange,
+): Promise<number> {
   const count = await resealSecrets(store, old, next);
+  await resealChainKey(join(dataDir, TRAIL_FOLDER), old, next);
   await finish();
   return count;
 }
@@ -492,7 +521,7 @@ export async function rotateSealKey({ options, env, log }: Omit<ServerSetup, 'du
     // Asked before there is a second key: a change that has begun must be able to end.
     assertSecretsOpen(store, [old, change.next]);
     await change.begin();
-    return { count: await finishKeyChange(store, old, change), kept: change.kept };
+    return { count: await finishKeyChange(dataDir, store, old, change), kept: change.kept };
   } finally {
     await undoAll(undo, log);
   }

@@ -4,7 +4,7 @@
  * these unions, so a kind without a row does not compile.
  */
 
-/** Both fronts can meet these: the caller is not who or what it says, or may not do what it asks. */
+/** Both fronts can meet these: the caller is not who or what it says, may not do what it asks, or cannot be seen doing it. */
 export type AccessKind =
   | 'signature-malformed'
   | 'signature-expired'
@@ -18,7 +18,8 @@ export type AccessKind =
   | 'session-token-expired'
   | 'signature-mismatch'
   | 'action-denied'
-  | 'foreign-account';
+  | 'foreign-account'
+  | 'audit-unavailable';
 
 /** Only the PostgreSQL front can meet these. */
 export type WireKind =

@@ -75,6 +75,8 @@ const ADVICE: Readonly<Record<AccessKind | WireKind, Advice>> = {
     'The client must send its token sooner; look for what holds it up between connecting and that.',
   'engine-refused': (_, detail) => `Change the connection’s parameters so that PostgreSQL takes them: ${detail}.`,
   'engine-unavailable': (_, detail) => `Look at the cluster’s PostgreSQL, its disk and the server’s log: ${detail}.`,
+  'audit-unavailable': (_, detail) =>
+    `Make room on the disk of the data directory, or set right what else keeps it from being written: ${detail}. (--audit-required off lets logins in unseen.)`,
   'shutting-down': () => 'Connect again when the server runs again.',
   'protocol-violation': (_, detail) => `The client does not speak the PostgreSQL protocol as it must: ${detail}.`,
 };

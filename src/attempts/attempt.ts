@@ -20,7 +20,7 @@ export interface Attempt {
   /** Whose key the token names. Nobody has proved yet to have it. */
   keyOwner?: string;
   /** Once the signature is proved. */
-  identity?: Pick<Identity, 'arn' | 'principalArn'>;
+  identity?: Identity;
   decision?: Decision;
   /** Once the role is known to be there and open to the identity. */
   role?: { oid: number };
@@ -50,14 +50,16 @@ export function tokenFacts(claim: TokenClaim): TokenFacts {
   return { host, action, accessKeyId, region, signedAt, expiresIn, hasSessionToken: sessionToken !== undefined };
 }
 
-/** What the log says of it. */
-export function factsOf({ connectionId, sourceAddress, cluster, request, token, identity }: Attempt): ConnectionFacts {
+/** What is reported of it. */
+export function factsOf(attempt: Attempt): ConnectionFacts {
+  const { connectionId, sourceAddress, encryption, cluster, request, token, identity } = attempt;
   return {
     connectionId,
     sourceAddress,
     ...(request && { role: request.user }),
-    ...(cluster && { cluster: cluster.id }),
-    ...(token && { accessKeyId: token.accessKeyId }),
-    ...(identity && { principal: identity.arn }),
+    ...(encryption && { tls: encryption }),
+    ...(cluster && { cluster: cluster.id, clusterArn: cluster.arn }),
+    ...(token && { accessKeyId: token.accessKeyId, action: token.action }),
+    ...(identity && { principal: identity.arn, identity }),
   };
 }

@@ -59,6 +59,7 @@ const STEP_OF: Readonly<Record<AccessKind | WireKind, Step | null>> = {
   'unknown-database': 'session',
   'engine-refused': 'session',
   'engine-unavailable': 'session',
+  'audit-unavailable': 'session',
   'protocol-violation': null,
   'login-timeout': null,
   // Before the token is asked for, or when it has come.

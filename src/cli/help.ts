@@ -14,6 +14,7 @@ export const OVERVIEW = `postern: token logins and IAM policies in front of a re
   postern backup --to DIR [--include-key]     copy everything while the server runs
   postern restore --from DIR --data-dir NEW   make a new data directory of a backup
   postern rotate-seal-key [--data-dir DIR]    seal all secrets under a new key, while no server runs
+  postern audit verify [--data-dir DIR]       is the audit log as it was written? A server may run on it or not
   postern help [COMMAND]                      this, or more about a command
   postern --version
 
@@ -73,6 +74,19 @@ every cluster is reached by its own name, and \`postern env\` gives it as PGHOST
   --write      set them in the file, between two comments that name the data directory; the rest of the file stays as it is
   --remove     take them out again; no server needs to run
   --file FILE  another file than ${HOSTS_FILE}
+`;
+    case 'audit':
+      return `postern audit verify [--through NUMBER:SEAL] [--json] [--data-dir DIR]
+
+Reads the whole audit log of the data directory and names every file and line where something was changed, removed,
+inserted or moved, and what is missing at its end. A server may run on the directory or not. It needs the key that seals
+the directory: seal.key in it, or POSTERN_SEAL_KEY.
+
+  --through NUMBER:SEAL  a line that an earlier run printed as the last one: it must still be there. Finds a log that was
+                         set back to an older copy of itself, which nothing in the directory can show
+  --json                 the same as JSON
+
+Exit status: 0 whole; 1 not as it was written, or there is none; 2 wrong usage.
 `;
     case 'why':
       return `postern why [CONNECTION_ID] [--json] [--data-dir DIR]

@@ -14,6 +14,7 @@ const COMMANDS: Record<string, () => Promise<Run>> = {
   'rotate-seal-key': async () => (await import('./rotate-seal-key.ts')).runRotateSealKey,
   backup: async () => (await import('./backup.ts')).runBackup,
   restore: async () => (await import('./backup.ts')).runRestore,
+  audit: async () => (await import('./audit.ts')).runAudit,
   why: async () => (await import('./why.ts')).runWhy,
   access: async () => (await import('./access.ts')).runAccess,
 };

@@ -47,6 +47,15 @@ export interface Options {
   clusterAlias: readonly ClusterAlias[];
   logLevel: LogLevel;
   logFile: string | undefined;
+  auditLog: 'on' | 'off';
+  /** Whether logins and API calls are refused while the audit log cannot be written. */
+  auditRequired: 'on' | 'off';
+  /** Whether a line counts as written when it is on the disk, not when the system has it. */
+  auditSync: 'on' | 'off';
+  /** In MiB. */
+  auditMaxSize: number;
+  /** In files; 0: all. */
+  auditKeep: number;
   postgresUser: string | undefined;
   /** The value of `declare` in the configuration file, unread; undefined where there is none. */
   declare: Declared | undefined;
@@ -328,6 +337,42 @@ const ROWS: Record<OptionKey, OptionRow> = {
     read: oneOf(LOG_LEVELS),
   },
   logFile: { value: 'FILE', help: 'where JSON lines are logged, instead of standard error', read: path },
+  auditLog: {
+    value: 'on|off',
+    default: 'on',
+    execDefault: 'off',
+    help: 'whether logins, role changes and API calls are written to the data directory, sealed: postern audit verify',
+    schema: { enum: ['on', 'off'] },
+    read: oneOf(['on', 'off']),
+  },
+  auditRequired: {
+    value: 'on|off',
+    default: 'off',
+    help: 'on: while the audit log cannot be written, logins and API calls are refused; off: lines are lost, and counted',
+    schema: { enum: ['on', 'off'] },
+    read: oneOf(['on', 'off']),
+  },
+  auditSync: {
+    value: 'on|off',
+    default: 'off',
+    help: 'on: a line counts as written when it is on the disk (fdatasync), so that it survives a power failure',
+    schema: { enum: ['on', 'off'] },
+    read: oneOf(['on', 'off']),
+  },
+  auditMaxSize: {
+    value: 'MIB',
+    default: '64',
+    help: 'size at which the audit log goes on in a new file, as it does on every new day',
+    schema: wholeSchema(1, 1024),
+    read: whole(1, 1024),
+  },
+  auditKeep: {
+    value: 'N',
+    default: '100',
+    help: 'how many files of the audit log are kept; 0 = all',
+    schema: wholeSchema(0, 1_000_000),
+    read: whole(0, 1_000_000),
+  },
   postgresUser: {
     value: 'NAME',
     help: 'as root: the user that runs PostgreSQL (else postgres, else nobody)',
@@ -383,6 +428,9 @@ export function readOptions(
   if ((options.tlsCert === undefined) !== (options.tlsKey === undefined)) {
     const missing = options.tlsCert === undefined ? '--tls-cert' : '--tls-key';
     throw new ConfigurationError(`${missing}: --tls-cert and --tls-key must be given together`);
+  }
+  if (options.auditRequired === 'on' && options.auditLog === 'off') {
+    throw new ConfigurationError('--audit-required: there is no audit log (--audit-log off)');
   }
   return { options, rest };
 }

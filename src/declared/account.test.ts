@@ -66,6 +66,7 @@ async function apply(content: Declaration, env: NodeJS.ProcessEnv = {}): Promise
     inDatabase: () => Promise.reject(new Error('nobody asked for a database')),
     env,
     log,
+    audit: { record: () => undefined },
   });
   return changes;
 }

@@ -1,3 +1,4 @@
+import type { Audit } from '../audit/events.ts';
 import type { Log } from '../audit/log.ts';
 import { aliasComplaint } from '../clusters/names.ts';
 import { ConfigurationError } from '../config/configuration-error.ts';
@@ -61,6 +62,7 @@ export interface ApplyOptions {
   inDatabase(database: string, work: (engine: Engine) => Promise<void>): Promise<void>;
   env: NodeJS.ProcessEnv;
   log: Log;
+  audit: Pick<Audit, 'record'>;
 }
 
 /**
@@ -69,9 +71,9 @@ export interface ApplyOptions {
  * endpoints; undefined stands for the default cluster. Throws ConfigurationError, which names the path in the file; what came before has happened then.
  */
 export async function applyDeclaration(options: ApplyOptions): Promise<ReadonlyMap<string, string | undefined>> {
-  const { source, iam, places, env, log } = options;
+  const { source, iam, places, env, log, audit } = options;
   const declared = readDeclaration(source);
-  const applying = new Applying({ iam, folder: source.folder, region: places.regions[0] ?? '', log });
+  const applying = new Applying({ iam, source, region: places.regions[0] ?? '', log, audit });
   const { clusters = [], oidcProviders = [], policies = [], groups = [], users = [], roles = [] } = declared;
   const each = async <T>(
     kind: keyof Declaration,

@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
+import type { Audit } from '../audit/events.ts';
 import type { Log } from '../audit/log.ts';
 import { clusterArn, clusterEndpoint } from '../clusters/names.ts';
 import { ConfigurationError } from '../config/configuration-error.ts';
@@ -27,12 +28,22 @@ export class Applying {
   readonly #folder: string;
   readonly #region: string;
   readonly #log: Log;
+  readonly #audit: Pick<Audit, 'record'>;
+  readonly #file: string;
   /** Those that are declared, by the names that the declaration has for them. */
   readonly clusters = new Map<string, Readonly<ClusterRecord>>();
 
-  constructor(options: { iam: Iam; folder: string; region: string; log: Log }) {
+  constructor(options: {
+    iam: Iam;
+    source: { file: string; folder: string };
+    region: string;
+    log: Log;
+    audit: Pick<Audit, 'record'>;
+  }) {
     this.iam = options.iam;
-    this.#folder = options.folder;
+    this.#folder = options.source.folder;
+    this.#file = options.source.file;
+    this.#audit = options.audit;
     this.#region = options.region;
     this.#log = options.log;
   }
@@ -50,6 +61,7 @@ export class Applying {
   /** To be told of everything that was not as it was declared, when it is. */
   changed(path: string, what: string): void {
     this.#log.info({ path, change: what }, 'declared');
+    this.#audit.record({ event: 'declaration.changed', file: this.#file, path, change: what });
   }
 
   /** An absolute path: those in the file are relative to its folder. */

@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net';
 import { type Attempt, type AttemptEnd, cut, factsOf } from '../attempts/attempt.ts';
+import type { ChangedRoles } from '../audit/role-changes.ts';
 import type { AwakeCluster, Cluster } from '../clusters/cluster.ts';
 import { Refused } from '../refused.ts';
 import { ADMIN_ROLE } from '../roles/catalog-sql.ts';
@@ -97,14 +98,21 @@ async function run(client: Client, gateway: Gateway, attempt: Attempt, serving: 
     const permitted = await login(client, request, cluster, { ...gateway, ...door }, attempt);
     const opened = { client, permitted, minor: admitted.minor, request, cluster };
     const facts = factsOf(attempt);
-    const end = await serve(opened, gateway, attempt.connectionId, (relay) => {
+    const report: SessionReport = {
+      async accepted() {
+        const policy = permitted.decision.because;
+        const event = { event: 'login.accepted', ...facts, policy, durationMs: performance.now() - began } as const;
+        // What is refused for want of a line must not stand there later as accepted.
+        await audit.require(event, { happened: false });
+      },
+      rolesChanged: (changes) => audit.record({ event: 'roles.changed', ...facts, changes }),
+    };
+    const end = await serve(opened, gateway, attempt.connectionId, report, (relay) => {
       clearTimeout(deadline);
       serving(relay);
       passed('session');
       gateway.stepTimes('login', performance.now() - began);
       attempt.end = { outcome: 'accepted' };
-      const policy = permitted.decision.because;
-      audit.record({ event: 'login.accepted', ...facts, policy, durationMs: performance.now() - began });
     });
     if (end.reason === 'failed') audit.record({ event: 'connection.failed', ...facts, error: end.error });
     audit.record({ event: 'session.ended', ...facts, ...describeEnd(end), durationMs: performance.now() - began });
@@ -117,7 +125,7 @@ async function run(client: Client, gateway: Gateway, attempt: Attempt, serving: 
       sayAndEnd(client.stream, refusalFields(error));
     } else if (error instanceof ConnectionEnded) {
       if (!client.silent) ends({ outcome: 'abandoned', reason: error.message });
-      audit.record({ event: 'login.abandoned', ...facts, reason: error.message });
+      audit.record({ event: 'login.abandoned', ...facts, reason: error.message, silent: client.silent });
       client.stream.destroy();
     } else {
       ends({ outcome: 'failed', reason: (error as Error).message });
@@ -150,6 +158,13 @@ function assertPresent({ id: clusterId }: Cluster, { clusters }: Gateway): void 
   clusters.resolve({ serverName: undefined, clusterId, localAddress: '' });
 }
 
+/** What is reported of a session while it is served. */
+interface SessionReport {
+  /** Throws Refused when it cannot be reported and must be. */
+  accepted(): Promise<void>;
+  rolesChanged(changes: ChangedRoles): void;
+}
+
 interface Login {
   client: Client;
   permitted: Permitted;
@@ -163,6 +178,7 @@ async function serve(
   { client, permitted, minor, request, cluster }: Login,
   gateway: Gateway,
   connectionId: string,
+  report: SessionReport,
   serving: (relay: Relay) => void,
 ): Promise<SessionEnd> {
   if (request.database !== 'postgres') {
@@ -179,6 +195,7 @@ async function serve(
     connectionId,
     traffic: gateway.traffic,
     mappingsCommitted: () => gateway.refreshMappings(cluster.database),
+    rolesChanged: report.rolesChanged,
   });
   const session: Session = {
     connectionId,
@@ -202,6 +219,7 @@ async function serve(
     // looked at is found by looking again.
     assertPresent(cluster, gateway);
     if (session.needsMapping) await checkRole(permitted.identity, permitted.role, permitted.cluster);
+    await report.accepted();
     client.reader.release();
     relay.start(greeting(engineSession, key));
     serving(relay);

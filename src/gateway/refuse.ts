@@ -30,6 +30,7 @@ const TEXTS: Record<GatewayKind, { code: string; message: string }> = {
   'signature-mismatch': { code: '08006', message: ACCESS_DENIED },
   'action-denied': { code: '08006', message: ACCESS_DENIED },
   'foreign-account': { code: '08006', message: ACCESS_DENIED },
+  'audit-unavailable': { code: '58030', message: 'unable to accept connection, please retry later' },
   'wrong-action': { code: '08006', message: ACCESS_DENIED },
   'unknown-cluster': { code: '08006', message: ACCESS_DENIED },
   'cluster-not-ready': { code: '57P03', message: 'unable to accept connection, please retry later' },

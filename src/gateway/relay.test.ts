@@ -27,6 +27,7 @@ function startRelay() {
     dialect: 'dsql',
     role: 'app',
     connectionId: 'the-connection',
+    rolesChanged: () => undefined,
     mappingsCommitted: async () => undefined,
   });
   const [said, asked] = [listen(client), listen(engine)];

@@ -1,8 +1,11 @@
 import type { Socket } from 'node:net';
+import { type ChangedRoles, type RoleChange, RoleChanges } from '../audit/role-changes.ts';
+import { decodeFields } from '../pgwire/fields.ts';
 import { type FrameRule, FrameScanner, PASS, READ, type Verdict } from '../pgwire/frame-scanner.ts';
 import { Malformed } from '../pgwire/malformed.ts';
 import { type ErrorFields, errorResponse, type TransactionStatus } from '../pgwire/messages.ts';
 import type { Refused } from '../refused.ts';
+import { ADMIN_ROLE } from '../roles/catalog-sql.ts';
 import { internalErrorFields, refusalFields } from './refuse.ts';
 import type { Dialect } from './settings.ts';
 import { Statements } from './statements.ts';
@@ -27,6 +30,8 @@ export interface RelayOptions {
   traffic: Traffic;
   /** Called before the client learns that a transaction with AWS IAM statements has ended; the answer waits for it. */
   mappingsCommitted: () => Promise<void>;
+  /** Told of the session's commands on roles and privileges when their transaction has ended. */
+  rolesChanged: (changes: ChangedRoles) => void;
 }
 
 /** How a session that must end will, and its last word; none where the service has none. */
@@ -73,6 +78,20 @@ const LINGER = 60_000;
 
 const CODE = { Q: 0x51, P: 0x50, S: 0x53, F: 0x46, X: 0x58, C: 0x43, E: 0x45, N: 0x4e, Z: 0x5a } as const;
 
+/** First letters of the command tags that are followed: CREATE, COMMIT, ALTER, AWS, DROP, GRANT, REVOKE, ROLLBACK, PREPARE. */
+const ROLE_TAG_LETTERS = Buffer.from('CADGRP');
+
+/** What a procedure of ours has changed, from the DETAIL of its message. Undefined for what cannot be read. */
+function mappingIn(frame: Buffer): RoleChange['mapping'] {
+  try {
+    const detail = Buffer.from(decodeFields(frame.subarray(5)).get('D') ?? '', 'latin1').toString('utf8');
+    const { role, arn } = JSON.parse(detail) as { role?: unknown; arn?: unknown };
+    return typeof role === 'string' && typeof arn === 'string' ? { role, arn } : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
 /** What ReadyForQuery says. What nobody knows is not idle. */
 function statusOf(byte: number | undefined): TransactionStatus {
   return byte === 0x49 ? 'I' : byte === 0x54 ? 'T' : 'E';
@@ -100,6 +119,10 @@ export class Relay {
   readonly #connectionId: string;
   readonly #traffic: Traffic;
   readonly #mappingsCommitted: () => Promise<void>;
+  readonly #roleChanges: RoleChanges;
+  readonly #isAdmin: boolean;
+  /** Whether an error came since the engine last was ready. */
+  #errored = false;
   #finish!: (end: SessionEnd) => void;
   #over = false;
   #terminated = false;
@@ -115,13 +138,15 @@ export class Relay {
   /** Once the session must end: its last transaction is over. */
   #sealed = false;
 
-  constructor({ client, engine, dialect, role, connectionId, traffic, mappingsCommitted }: RelayOptions) {
+  constructor({ client, engine, dialect, role, connectionId, traffic, mappingsCommitted, rolesChanged }: RelayOptions) {
     this.#statements = new Statements(role);
     this.#traffic = traffic;
     this.#connectionId = connectionId;
     this.#client = client;
     this.#engine = engine;
     this.#mappingsCommitted = mappingsCommitted;
+    this.#roleChanges = new RoleChanges(rolesChanged);
+    this.#isAdmin = role === ADMIN_ROLE;
     this.ended = new Promise((resolve) => {
       this.#finish = resolve;
     });
@@ -255,15 +280,35 @@ export class Relay {
         return this.#readReady(statusOf(chunk[start + 5]));
       case CODE.C:
         this.#traffic.statements++;
-        return this.#statements.commandComplete();
+        return this.#readTag(chunk.subarray(start, end));
       case CODE.E:
+        this.#errored = true;
         if (isConflict(chunk, start, end)) this.#traffic.conflicts++;
         return this.#statements.errorResponse(chunk.subarray(start, end));
       case CODE.N:
-        return this.#statements.noticeResponse(chunk.subarray(start, end));
+        return this.#readNotice(chunk.subarray(start, end));
       default:
         return this.#statements.parameterStatus(chunk.subarray(start, end));
     }
+  }
+
+  #readTag(frame: Buffer): Verdict {
+    const verdict = this.#statements.commandComplete();
+    const told = verdict instanceof Buffer ? verdict : frame;
+    // Nearly all tags are others: SELECT, INSERT, UPDATE, BEGIN.
+    if (ROLE_TAG_LETTERS.includes(told[5] as number)) {
+      this.#roleChanges.commandComplete(told.toString('latin1', 5, told.length - 1));
+    }
+    return verdict;
+  }
+
+  #readNotice(frame: Buffer): Verdict {
+    const verdict = this.#statements.noticeResponse(frame);
+    // One of ours, which the client does not get. Only admin can have caused it: another's is forged.
+    if (this.#isAdmin && verdict instanceof Buffer && verdict.length === 0) {
+      this.#roleChanges.mapping(mappingIn(frame));
+    }
+    return verdict;
   }
 
   #readReady(status: TransactionStatus): Verdict {
@@ -276,6 +321,8 @@ export class Relay {
       return 'hold';
     }
     if (status === 'I') this.#traffic.transactions++;
+    this.#roleChanges.ready(status === 'I', this.#errored);
+    this.#errored = false;
     this.#status = status;
     this.#asked = false;
     this.#awaitsReady = false;
@@ -341,6 +388,7 @@ export class Relay {
   #end(end: SessionEnd): void {
     if (this.#over) return;
     this.#over = true;
+    this.#roleChanges.end();
     this.#engine.destroy();
     this.#finish(end);
   }

@@ -1,6 +1,8 @@
 import type { IncomingMessage } from 'node:http';
 import { TLSSocket } from 'node:tls';
+import type { ApiCall, Audit } from '../audit/events.ts';
 import type { Log } from '../audit/log.ts';
+import { recordedAnswer, recordedParameters } from '../audit/recorded.ts';
 import type { Authority, Identity, KeyRing } from '../iam/identity.ts';
 import { checkInput } from '../iam/input.ts';
 import type { KeyUses } from '../iam/key-uses.ts';
@@ -33,6 +35,7 @@ export interface DispatchDeps {
   /** Of what is not signed, and so names no region itself. */
   region: string;
   log: Log;
+  audit: Audit;
   now(): Date;
   /** Told of every call that was answered; `operation` only where the service has it. */
   answered?: (call: { service?: string; operation?: string; status: number; ms: number }) => void;
@@ -67,13 +70,28 @@ export function createDispatch(deps: DispatchDeps): Dispatch {
     const requestId = deps.newRequestId();
     const call: Call = { requestId, source: incoming.socket.remoteAddress, method: incoming.method };
     let protocol = protocolOf(incoming.url ?? '');
+    const audited: Partial<ApiCall> = {};
+    /** The call as the audit log has it. */
+    const apiCall = (status: number, outcome: Partial<ApiCall>) =>
+      ({
+        event: 'api.call',
+        ...unknownCall(deps, incoming),
+        requestId,
+        ...audited,
+        ...outcome,
+        status,
+        durationMs: deps.now().getTime() - started,
+      }) as const;
     const done = (status: number) => {
       const ended = { ...call, status, ms: deps.now().getTime() - started };
       deps.answered?.(ended);
       return ended;
     };
-    const answered = (name: string, output: Output): Dispatched => {
+    const answered = async (name: string, output: Output): Promise<Dispatched> => {
       const answer = protocol.answer(name, output, requestId);
+      const response = recordedAnswer(name, output ?? undefined);
+      // It has been done: where it cannot be audited, the client does not get what came of it.
+      await deps.audit.require(apiCall(answer.status, { response }), { happened: true });
       deps.log.info(done(answer.status), 'api call');
       return { ...answer, requestId };
     };
@@ -87,40 +105,75 @@ export function createDispatch(deps: DispatchDeps): Dispatch {
         protocol = UNSIGNED_PROTOCOL;
         call.service = 'sts';
         call.operation = asked.name;
+        Object.assign(audited, { service: 'sts', operation: asked.name, parameters: recordedParameters(asked.input) });
         const input = checkInput(deps.assumeRoleWithWebIdentity.input, asked.input);
         const context = contextOf(deps, incoming, request, deps.region);
+        await deps.audit.assertWritable();
         const output = await deps.assumeRoleWithWebIdentity.runUnsigned(input, context);
-        return answered(asked.name, output);
+        return await answered(asked.name, output);
       }
       call.accessKeyId = claim.accessKeyId.slice(0, 128);
+      audited.accessKeyId = call.accessKeyId;
       const service = serviceOf(deps, claim);
       if (service) protocol = service.protocol;
 
       const caller = authenticate(deps.keys, claim, deps.now());
       call.caller = caller.arn;
+      audited.identity = caller;
       if (!service) throw wrongScope(deps, claim);
       call.service = claim.service;
+      // IAM is global and lives in one region, whichever the request was signed for.
+      const region = claim.service === 'iam' ? IAM_REGION : claim.region;
+      Object.assign(audited, { service: claim.service, region });
       deps.keyUses.note(claim.accessKeyId, { at: deps.now(), service: claim.service, region: claim.region });
 
       const asked = service.ask(request);
       call.operation = asked.name;
+      Object.assign(audited, { operation: asked.name, parameters: recordedParameters(asked.input) });
       checkCredentials(caller, claim.service, asked.name);
       const input = checkInput(asked.operation.input, asked.input);
-      // IAM is global and lives in one region, whichever the request was signed for.
-      const context = contextOf(deps, incoming, request, claim.service === 'iam' ? IAM_REGION : claim.region);
-      authorise(deps.authority, caller, asked.operation.needs(input, caller), context);
-      return answered(asked.name, await asked.operation.run(input, caller, context));
+      const context = contextOf(deps, incoming, request, region);
+      const needs = asked.operation.needs(input, caller);
+      audited.resources = [...new Set(needs.map(({ resource }) => resource))].filter((arn) => arn !== '*');
+      authorise(deps.authority, caller, needs, context);
+      await deps.audit.assertWritable();
+      return await answered(asked.name, await asked.operation.run(input, caller, context));
     } catch (error) {
       const fault = faultOf(error, protocol.kind);
       if (fault) {
         const { kind, detail } = error as Refused;
+        const { code, message } = fault;
+        deps.audit.record(apiCall(fault.status, { error: { code, message }, refusal: { kind, reason: detail } }));
         deps.log.info({ ...done(fault.status), code: fault.code, kind, detail }, 'api call refused');
         return { ...protocol.fault(fault, requestId), requestId };
       }
       if (incoming.errored || !incoming.complete) throw error;
+      const error500 = { code: 'InternalFailure', message: 'internal error: the server’s log has it' };
+      deps.audit.record(apiCall(500, { error: error500 }));
       deps.log.error({ ...done(500), err: error }, 'api call failed: this is a bug');
       return { ...protocol.fault(internalFault(protocol.kind, requestId), requestId), requestId };
     }
+  };
+}
+
+/** What is known of a call that nobody has read yet. */
+function unknownCall({ region }: DispatchDeps, { socket, headers }: IncomingMessage): ApiCall {
+  return {
+    requestId: '',
+    sourceAddress: socket.remoteAddress?.replace(/^::ffff:(?=\d+\.)/i, ''),
+    userAgent: headers['user-agent'],
+    region,
+    service: undefined,
+    operation: undefined,
+    accessKeyId: undefined,
+    identity: undefined,
+    parameters: undefined,
+    response: undefined,
+    resources: [],
+    error: undefined,
+    refusal: undefined,
+    status: 0,
+    durationMs: 0,
   };
 }
 

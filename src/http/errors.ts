@@ -72,6 +72,11 @@ export const ERRORS: Readonly<Record<AccessKind | ApiKind, Row>> = {
   },
   'action-denied': denied,
   'foreign-account': denied,
+  'audit-unavailable': {
+    query: ['ServiceUnavailable', 503],
+    rest: ['ServiceUnavailableException', 503],
+    text: 'The service is unavailable. Please try again.',
+  },
   'unknown-operation': invalid('InvalidAction', 'Could not find the operation.', 'unknownOperation'),
   // A status that no SDK retries, and a code that is not the one for names that do not exist.
   'unsupported-operation': invalid('UnsupportedOperation', 'The operation is not supported.', 'unknownOperation'),

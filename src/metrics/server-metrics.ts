@@ -89,6 +89,10 @@ export function countedAudit(audit: Audit, metrics: Pick<ServerMetrics, 'event'>
       metrics.event(event);
       audit.record(event);
     },
+    async require(event, facts) {
+      await audit.require(event, facts);
+      metrics.event(event);
+    },
   };
 }
 

@@ -16,6 +16,8 @@ export interface Watched {
   /** Of the PostgreSQL of each cluster's database. */
   engineStates: () => Iterable<EngineState>;
   store: () => { connected: boolean; revision: number; age: number };
+  /** Undefined where there is no audit log. */
+  auditLog: () => { lost: number; failing: boolean } | undefined;
   /** Whether clients should be sent here. */
   ready: () => boolean;
 }
@@ -47,6 +49,20 @@ export function readWatched(registry: Registry, watched: Watched): void {
     for (const state of watched.engineStates()) counts.set(state, (counts.get(state) ?? 0) + 1);
     return Array.from(counts, ([state, count]) => [{ state }, count] as const);
   });
+  const ofAuditLog = (read: (state: { lost: number; failing: boolean }) => number) => () => {
+    const state = watched.auditLog();
+    return state ? ([[{}, read(state)]] as const) : [];
+  };
+  gauge(
+    'postern_audit_log_writable',
+    'Whether the last lines of the audit log could be written.',
+    ofAuditLog(({ failing }) => Number(!failing)),
+  );
+  counter(
+    'postern_audit_lines_lost_total',
+    'Lines of the audit log that will never be written.',
+    ofAuditLog(({ lost }) => lost),
+  );
   gauge('postern_control_connected', 'Whether the control database is reached; 0: reads go on from memory.', () =>
     Number(store().connected),
   );

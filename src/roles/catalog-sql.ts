@@ -9,12 +9,15 @@
  */
 
 /** Version of the catalog below. Raise it with every change: `CATALOG_SQL` is run again on databases of an older one. */
-export const CATALOG_VERSION = 2;
+export const CATALOG_VERSION = 3;
 
 /** The predefined role. */
 export const ADMIN_ROLE = 'admin';
 
-/** SQLSTATE of the message by which a call tells the gateway its command tag; see gateway/engine-stream.ts. */
+/**
+ * SQLSTATE of the message by which a call tells the gateway its command tag, and in DETAIL what it has changed; see
+ * gateway/statements.ts.
+ */
 export const TAG_NOTICE = 'IAM00';
 
 /** Where a committed change is announced. */
@@ -121,7 +124,8 @@ BEGIN
   END;
   EXECUTE format('CREATE USER MAPPING IF NOT EXISTS FOR %I SERVER aws_iam', pg_role);
   PERFORM pg_notify('${MAPPING_CHANNEL}', '');
-  RAISE INFO USING ERRCODE = '${TAG_NOTICE}', MESSAGE = 'AWS IAM GRANT';
+  RAISE INFO USING ERRCODE = '${TAG_NOTICE}', MESSAGE = 'AWS IAM GRANT',
+    DETAIL = json_build_object('role', pg_role, 'arn', arn)::text;
 END $$;
 
 CREATE OR REPLACE PROCEDURE ${MAPPING_PROCEDURES.revoke}(pg_role text, arn text)
@@ -138,7 +142,8 @@ BEGIN
     EXECUTE format('DROP USER MAPPING IF EXISTS FOR %I SERVER aws_iam', pg_role);
   END IF;
   PERFORM pg_notify('${MAPPING_CHANNEL}', '');
-  RAISE INFO USING ERRCODE = '${TAG_NOTICE}', MESSAGE = 'AWS IAM REVOKE';
+  RAISE INFO USING ERRCODE = '${TAG_NOTICE}', MESSAGE = 'AWS IAM REVOKE',
+    DETAIL = json_build_object('role', pg_role, 'arn', aws_iam_revoke.arn)::text;
 END $$;
 
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA postern FROM PUBLIC;

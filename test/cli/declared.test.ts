@@ -1,5 +1,5 @@
 import { X509Certificate } from 'node:crypto';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { cleanUp, makeFolder, postern, startServerProcess } from '../harness/cli.ts';
@@ -46,5 +46,12 @@ describe('postern start with a declaration', () => {
     const certificate = new X509Certificate(readFileSync(join(folder, '.postern', 'tls', 'server.crt')));
     expect(certificate.subjectAltName).toContain('DNS:db.internal');
     expect(await server.stop()).toBe(0);
+    const audit = join(folder, '.postern', 'audit');
+    const trail = readdirSync(audit).filter((name) => name.endsWith('.jsonl'));
+    const text = trail.map((name) => readFileSync(join(audit, name), 'utf8')).join('');
+    const changed = text.split('\n').filter((line) => line.includes('"eventName":"DeclarationChanged"'));
+    expect(changed.map((line) => JSON.parse(line).additionalEventData)).toEqual([
+      { file: 'postern.json', path: 'declare.clusters[0].tags', change: `tags of cluster ${cluster}` },
+    ]);
   });
 });

@@ -14,7 +14,7 @@ describe('the command line', () => {
     const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
     expect(await postern(['--version'])).toEqual({ status: 0, stdout: `postern ${version}\n`, stderr: '' });
     for (const args of [['help'], ['--help']]) expect((await postern(args)).stdout).toContain('postern start');
-    for (const command of ['start', 'exec', 'env', 'token', 'why', 'access']) {
+    for (const command of ['start', 'exec', 'env', 'token', 'why', 'access', 'audit']) {
       expect((await postern(['help', command])).stdout).toBe((await postern([command, '--help'])).stdout);
     }
   });

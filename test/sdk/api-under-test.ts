@@ -3,6 +3,7 @@ import { DSQLClient } from '@aws-sdk/client-dsql';
 import { CreateAccessKeyCommand, CreateUserCommand, IAMClient, PutUserPolicyCommand } from '@aws-sdk/client-iam';
 import { STSClient } from '@aws-sdk/client-sts';
 import type { Log } from '../../src/audit/log.ts';
+import { createLogAudit } from '../../src/audit/log-audit.ts';
 import { DEFAULT_QUOTAS, Lifecycle } from '../../src/clusters/lifecycle.ts';
 import { TestingFleet } from '../../src/clusters/testing-fleet.ts';
 import { createDispatch } from '../../src/http/dispatch.ts';
@@ -109,6 +110,7 @@ export async function startApi({
     ...services,
     region: REGION,
     log,
+    audit: createLogAudit(log),
     now,
     newRequestId: randomUUID,
   });
