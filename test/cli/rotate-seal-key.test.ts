@@ -100,4 +100,16 @@ describe('postern rotate-seal-key', () => {
     expect(wrong.stderr).toContain('does not open: nothing was changed');
     expect(await whoIs(await startServerProcess(cwd))).toMatch(/:root$/);
   });
+
+  it('leaves the audit log whole, and a server that goes on with it', async () => {
+    const cwd = await makeFolder();
+    await prepare(cwd);
+    expect(await postern(['rotate-seal-key'], {}, cwd)).toMatchObject({ status: 0 });
+    const verified = () => postern(['audit', 'verify'], {}, cwd);
+    expect(await verified()).toMatchObject({ status: 0, stdout: expect.stringContaining('whole: ') });
+    await (await startServerProcess(cwd)).stop();
+    const { status, stdout } = await verified();
+    expect(stdout).not.toMatch(/BROKEN|note/);
+    expect(status).toBe(0);
+  });
 });
