@@ -15,6 +15,7 @@ import { createEmbeddedHost } from './engine/embedded/host.ts';
 import { keepRunning } from './engine/kept.ts';
 import type { Gateway } from './gateway/gateway.ts';
 import { listen } from './gateway/listener.ts';
+import { Reader } from './gateway/reader.ts';
 import { refusalFields } from './gateway/refuse.ts';
 import { Revocation } from './gateway/revocation.ts';
 import { Sessions } from './gateway/sessions.ts';
@@ -182,6 +183,8 @@ export async function startServer({ options, durable, env, log }: ServerSetup): 
     await awake;
     const aliases = [...options.clusterAlias, options.host];
     const attempts = new Attempts();
+    const reader = options.dialect === 'dsql' ? await Reader.create() : undefined;
+    undo.push(async () => reader?.close());
     const gateway: Gateway = {
       keys,
       authority,
@@ -192,6 +195,7 @@ export async function startServer({ options, durable, env, log }: ServerSetup): 
       audit: createLogAudit(log),
       attempts,
       dialect: options.dialect,
+      reader,
       tls: () => certificate.tls,
       loginTime: LOGIN_TIME,
       newConnectionId: randomUUID,

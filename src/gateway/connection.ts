@@ -146,6 +146,7 @@ async function serve(
     client: client.encrypted,
     engine: engineSession.socket,
     dialect: gateway.dialect,
+    reader: gateway.reader,
     role: permitted.role,
     connectionId,
     mappingsCommitted: () => gateway.refreshMappings(cluster.id),
@@ -164,7 +165,7 @@ async function serve(
     // From here on a revocation reaches this session; one that came since login looked is found by looking again.
     if (session.needsMapping) await checkRole(permitted.identity, permitted.role, permitted.cluster);
     client.reader.release();
-    relay.start(greeting(engineSession, key));
+    relay.start(greeting(engineSession, key, gateway.dialect));
     serving(relay);
     return await relay.ended;
   } finally {

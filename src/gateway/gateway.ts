@@ -3,6 +3,7 @@ import type { Audit } from '../audit/events.ts';
 import type { ClusterDirectory } from '../clusters/cluster.ts';
 import type { ServerTls } from './client.ts';
 import type { LoginDependencies } from './login.ts';
+import type { Reader } from './reader.ts';
 import type { Sessions } from './sessions.ts';
 import type { Dialect } from './settings.ts';
 
@@ -14,6 +15,8 @@ export interface Gateway extends LoginDependencies {
   /** For the operator who asks why. */
   attempts: Attempts;
   dialect: Dialect;
+  /** Reads the statements of all sessions; in the dialect dsql only. */
+  reader: Reader | undefined;
   /** The certificate in use now: asked anew for every connection, since it can be reloaded. */
   tls: () => ServerTls;
   /** From the first byte to ReadyForQuery, in ms. */

@@ -22,6 +22,7 @@ function startRelay() {
     client: clientSide as Socket,
     engine: engineSide as Socket,
     dialect: 'dsql',
+    reader: undefined,
     role: 'app',
     connectionId: 'the-connection',
     mappingsCommitted: async () => undefined,

@@ -3,6 +3,7 @@ import { type FrameRule, FrameScanner, PASS, READ, type Verdict } from '../pgwir
 import { Malformed } from '../pgwire/malformed.ts';
 import { type ErrorFields, errorResponse, type TransactionStatus } from '../pgwire/messages.ts';
 import type { Refused } from '../refused.ts';
+import type { Reader } from './reader.ts';
 import { internalErrorFields, refusalFields } from './refuse.ts';
 import type { Dialect } from './settings.ts';
 import { Statements } from './statements.ts';
@@ -18,6 +19,8 @@ export interface RelayOptions {
   client: Socket;
   engine: Socket;
   dialect: Dialect;
+  /** That of the dialect dsql. */
+  reader: Reader | undefined;
   role: string;
   connectionId: string;
   /** Called before the client learns that a transaction with AWS IAM statements has ended; the answer waits for it. */
@@ -80,8 +83,8 @@ export class Relay {
   /** Once the session must end: its last transaction is over. */
   #sealed = false;
 
-  constructor({ client, engine, dialect, role, connectionId, mappingsCommitted }: RelayOptions) {
-    this.#statements = new Statements(role);
+  constructor({ client, engine, dialect, reader, role, connectionId, mappingsCommitted }: RelayOptions) {
+    this.#statements = new Statements(role, reader, () => this.#showAgain());
     this.#connectionId = connectionId;
     this.#client = client;
     this.#engine = engine;
@@ -167,13 +170,15 @@ export class Relay {
 
   #readClient(type: number, chunk: Buffer, start: number, end: number): Verdict {
     // From the moment it must end a session gets one answer at a time, so that no transaction begins unseen.
-    if (this.#ending && (type === CODE.Q || type === CODE.S)) {
-      if (this.#awaitsReady) {
-        this.#client.pause();
-        return 'hold';
-      }
-      this.#awaitsReady = true;
-    }
+    const asksForReady = type === CODE.Q || type === CODE.S;
+    if (this.#ending && asksForReady && this.#awaitsReady) return this.#hold();
+    const verdict = this.#decide(type, chunk, start, end);
+    if (verdict === 'hold') return this.#hold();
+    if (this.#ending && asksForReady) this.#awaitsReady = true;
+    return verdict;
+  }
+
+  #decide(type: number, chunk: Buffer, start: number, end: number): Verdict {
     switch (type) {
       case CODE.Q:
         return this.#statements.query(chunk.subarray(start, end));
@@ -185,6 +190,18 @@ export class Relay {
       default:
         return undefined;
     }
+  }
+
+  #hold(): Verdict {
+    this.#client.pause();
+    return 'hold';
+  }
+
+  /** A long statement has been read. */
+  #showAgain(): void {
+    if (this.#over) return;
+    this.#guarded(() => this.#fromClient.resume(), 'client');
+    if (!this.#fromClient.held) this.#client.resume();
   }
 
   #readEngine(type: number, chunk: Buffer, start: number, end: number): Verdict {
