@@ -18,6 +18,9 @@ const MAX_REMEMBERED = 64 * 1024;
 
 const NO_AWS_IAM: AwsIamReading = { found: [], error: undefined, statements: 0 };
 
+/** The thread's program is built beside this one's; tests that run from the sources take the built one. */
+const PROGRAMS = ['../gateway/reader-thread.js', '../../dist/gateway/reader-thread.js'];
+
 /**
  * Reads statements for all sessions. Short texts are read at once; long ones in a thread, one after the other, so that no
  * session waits for another's text. What was read is remembered.
@@ -28,7 +31,8 @@ export class Reader {
   #bytes = 0;
   #thread: Worker | undefined;
   readonly #waiting: { sql: string; done: (reading: Reading) => void }[] = [];
-  #busy = false;
+  /** Of the text that the thread reads now. */
+  #timer: NodeJS.Timeout | undefined;
 
   private constructor(parser: Parser) {
     this.#parser = parser;
@@ -74,49 +78,45 @@ export class Reader {
 
   #next(): void {
     const [task] = this.#waiting;
-    if (this.#busy || !task) return;
-    this.#busy = true;
-    const { sql, done } = task;
-    this.#thread ??= startThread();
-    const thread = this.#thread;
-    const finish = (reading: Reading, usable: boolean) => {
-      clearTimeout(timer);
-      thread.removeAllListeners();
-      // A thread that is being stopped may still have errors to tell.
-      thread.on('error', () => undefined);
-      if (!usable) {
-        this.#thread = undefined;
-        void thread.terminate();
-      }
-      this.#waiting.shift();
-      this.#busy = false;
-      done(reading);
-      this.#next();
-    };
-    const timer = setTimeout(() => finish(refusedReading(TEXTS.tooComplex), false), TIME_LIMIT);
-    timer.unref();
-    thread.once('message', (reading: Reading) => {
-      this.#remember(sql, reading);
-      finish(reading, true);
+    if (this.#timer || !task) return;
+    this.#thread ??= this.#startThread();
+    this.#timer = setTimeout(() => this.#lose(this.#thread), TIME_LIMIT);
+    this.#thread.postMessage(task.sql);
+  }
+
+  #finish(reading: Reading): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    this.#waiting.shift()?.done(reading);
+    this.#next();
+  }
+
+  /** The thread works too long, has no memory left or is gone: its text is refused, and the next one gets another. */
+  #lose(thread: Worker | undefined): void {
+    if (thread === undefined || thread !== this.#thread) return;
+    this.#thread = undefined;
+    void thread.terminate();
+    if (this.#timer) this.#finish(refusedReading(TEXTS.tooComplex));
+  }
+
+  #startThread(): Worker {
+    const program = PROGRAMS.map((path) => new URL(path, import.meta.url)).find((url) => existsSync(url));
+    if (!program) throw new Error(`${fileURLToPath(new URL(PROGRAMS[0] as string, import.meta.url))} is missing`);
+    const thread = new Worker(program, { resourceLimits: { maxOldGenerationSizeMb: MEMORY_LIMIT_MB } });
+    thread.on('message', (reading: Reading) => {
+      if (thread !== this.#thread) return;
+      const [task] = this.#waiting;
+      if (task) this.#remember(task.sql, reading);
+      this.#finish(reading);
     });
-    thread.once('error', () => finish(refusedReading(TEXTS.tooComplex), false));
-    thread.once('exit', () => finish(refusedReading(TEXTS.tooComplex), false));
-    thread.postMessage(sql);
+    thread.on('error', () => this.#lose(thread));
+    thread.on('exit', () => this.#lose(thread));
+    thread.unref();
+    return thread;
   }
 }
 
 /** Of a text that is refused whole. */
 export function refusedReading(refusal: Refusal): Reading {
   return { awsIam: NO_AWS_IAM, classification: { kind: 'refused', refusal }, plain: false };
-}
-
-/** The thread's program is built beside this one's; tests that run from the sources take the built one. */
-const PROGRAMS = ['../gateway/reader-thread.js', '../../dist/gateway/reader-thread.js'];
-
-function startThread(): Worker {
-  const program = PROGRAMS.map((path) => new URL(path, import.meta.url)).find((url) => existsSync(url));
-  if (!program) throw new Error(`${fileURLToPath(new URL(PROGRAMS[0] as string, import.meta.url))} is missing`);
-  const thread = new Worker(program, { resourceLimits: { maxOldGenerationSizeMb: MEMORY_LIMIT_MB } });
-  thread.unref();
-  return thread;
 }

@@ -10,7 +10,8 @@ export const SHOW_TAG = 'SHOW';
 const VALUES: Record<string, string> = {
   server_version: `'${SERVER_VERSION}'`,
   server_version_num: `'${SERVER_VERSION_NUM}'`,
-  disable_sync_create_index: "coalesce(pg_catalog.current_setting('dsql.disable_sync_create_index', true), 'on')",
+  disable_sync_create_index:
+    "coalesce(nullif(pg_catalog.current_setting('dsql.disable_sync_create_index', true), ''), 'on')",
 };
 const CASES = Object.entries(VALUES)
   .map(([name, value]) => `WHEN '${name}' THEN ${value}`)

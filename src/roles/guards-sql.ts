@@ -53,7 +53,7 @@ CREATE OR REPLACE FUNCTION postern.before_ddl() RETURNS event_trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
 BEGIN
   IF NOT postern.is_dsql() THEN RETURN; END IF;
-  IF tg_tag = 'CREATE INDEX' AND coalesce(current_setting('dsql.disable_sync_create_index', true), 'on')
+  IF tg_tag = 'CREATE INDEX' AND coalesce(current_setting('dsql.disable_sync_create_index', true), '')
       NOT IN ('off', 'false', 'no', '0') THEN
     RAISE feature_not_supported USING MESSAGE = 'unsupported mode. please use CREATE INDEX ASYNC.';
   END IF;

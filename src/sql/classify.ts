@@ -16,6 +16,7 @@ import { modesOf, TRANSACTION_RULES, VERBS, type Verb } from './dialect/transact
 import { builtinType, REFUSED_EVERYWHERE, TYPE_RULES } from './dialect/types.ts';
 import { QUERY_RULES, REFUSED_RULES } from './dialect/utilities.ts';
 import { Lexer } from './lexer.ts';
+import { nameLength } from './name-length.ts';
 import { DIRECT_BYTES, type ParsedStatement, type Parser } from './parse.ts';
 import type { Splice } from './splice.ts';
 import type { StatementRange } from './statements.ts';
@@ -104,14 +105,23 @@ type Fields = Record<string, unknown>;
 
 /** Reads one statement: its own rule first, then everything inside. */
 class Reading {
-  readonly splices: Splice[] = [];
+  readonly #splices: Splice[] = [];
   readonly #relations = new Map<string, Relation>();
   writes = false;
   locks: Statement['locks'];
   #subject: Subject;
+  /** Where pg_settings is named without its schema, which a WITH query of that name may mean. */
+  readonly #settings = new Set<Splice>();
+  #hidesSettings = false;
 
   constructor(subject: Omit<Subject, 'splice'>) {
     this.#subject = { ...subject, splice: (splice) => this.#splice(splice) };
+  }
+
+  /** In order. */
+  get splices(): readonly Splice[] {
+    const kept = this.#hidesSettings ? this.#splices.filter((splice) => !this.#settings.has(splice)) : this.#splices;
+    return kept.sort((a, b) => a.start - b.start);
   }
 
   get relations(): readonly Relation[] {
@@ -119,7 +129,7 @@ class Reading {
   }
 
   #splice(splice: Splice): void {
-    if (this.splices.push(splice) > MAX_FINDINGS) unsupported(TEXTS.tooComplex);
+    if (this.#splices.push(splice) > MAX_FINDINGS) unsupported(TEXTS.tooComplex);
   }
 
   /** Throws Unsupported. */
@@ -155,6 +165,9 @@ class Reading {
       case 'LockingClause':
         this.#lock(value as Nodes['LockingClause']);
         break;
+      case 'CommonTableExpr':
+        this.#hidesSettings ||= (value as Nodes['CommonTableExpr']).ctename === 'pg_settings';
+        break;
       case 'RangeTableSample':
         throw new Unsupported(TEXTS.tablesample);
       case 'intoClause':
@@ -174,8 +187,11 @@ class Reading {
     this.#relations.set(`${schemaname ?? ''}.${relname}`, { schema: schemaname, name: relname });
     if (this.#relations.size > MAX_FINDINGS) unsupported(TEXTS.tooComplex);
     if (relname !== 'pg_settings' || (schemaname ?? 'pg_catalog') !== 'pg_catalog' || location === undefined) return;
-    if (this.#subject.sql.slice(location, location + relname.length).toLowerCase() !== relname) return;
-    this.#splice({ start: location, end: location + relname.length, replacement: `sys.${relname}` });
+    const { sql, end } = this.#subject;
+    const length = nameLength(sql.slice(location, end), schemaname === undefined ? 1 : 2);
+    const replaced = { start: location, end: location + length, replacement: `sys.${relname}` };
+    if (schemaname === undefined) this.#settings.add(replaced);
+    this.#splice(replaced);
   }
 }
 
@@ -253,7 +269,7 @@ function classifyStatement(
     changesPrivileges: isRoleRename || PRIVILEGE_TAGS.has(tag),
     async,
     relations: reading.relations,
-    splices: refusal ? [] : reading.splices.sort((a, b) => a.start - b.start),
+    splices: refusal ? [] : reading.splices,
     refusal,
   };
 }

@@ -1,6 +1,6 @@
 /** Functions: what may be made (LANGUAGE sql only) and what may be called. */
 import type { FuncCall, Node } from '@pgsql/types';
-import { Lexer } from '../lexer.ts';
+import { nameLength } from '../name-length.ts';
 import type { Rules, Subject } from './rule.ts';
 import { checkSet, checkSetting } from './sessions.ts';
 import { TEXTS, unsupported } from './texts.ts';
@@ -41,14 +41,8 @@ const OWN_FUNCTIONS = new Set(['version', 'current_setting']);
 
 function spliceSchema({ sql, end, splice }: Subject, { location, funcname }: FuncCall, name: string): void {
   if (location === undefined) return;
-  const lexer = new Lexer(sql.slice(location, end), { standardConformingStrings: true });
-  lexer.nextSignificant();
-  // pg_catalog . version
-  for (let parts = (funcname?.length ?? 1) - 1; parts > 0; parts--) {
-    lexer.nextSignificant();
-    lexer.nextSignificant();
-  }
-  splice({ start: location, end: location + lexer.end, replacement: `sys.${name}` });
+  const length = nameLength(sql.slice(location, end), funcname?.length ?? 1);
+  splice({ start: location, end: location + length, replacement: `sys.${name}` });
 }
 
 /** A call, wherever it stands. */
