@@ -14,6 +14,7 @@ import { cleanEnvironment, engineOf, startPostern } from './postern.mjs';
 import { findProgram, machineTime, run, stopping } from './programs.mjs';
 import { measureRows, SCALE } from './rows.mjs';
 import { measureStarts } from './starts.mjs';
+import { measureStatements } from './statements.mjs';
 import { measureThroughput } from './throughput.mjs';
 import { measureTokens } from './tokens.mjs';
 
@@ -23,6 +24,7 @@ const PEERS = ['pgbench', 'psql', 'pgbouncer'];
 const PARTS = {
   tokens: { title: 'Tokens on one core', peers: [], every: 3, measure: measureTokens },
   decisions: { title: 'Decisions on one core', peers: [], every: 3, measure: measureDecisions },
+  statements: { title: 'Statements on one core', peers: [], every: 3, measure: measureStatements },
   starts: { title: 'Starting', peers: [], every: 3, measure: measureStarts },
   throughput: { title: 'Small transactions', peers: PEERS, every: 1, measure: measureThroughput },
   rows: { title: 'Large results', peers: PEERS, every: 3, measure: measureRows },
