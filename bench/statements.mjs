@@ -34,6 +34,7 @@ export async function measureStatements({ rounds }) {
     });
     return [
       figure('a statement that was seen before, from its bytes on', 'known', { atMost: 3 }),
+      figure('a short statement of which others with other numbers were seen', 'numbers', undefined),
       figure('a new short statement', 'short', { atMost: 40 }),
       figure('a new statement of 20 lines', 'long', undefined),
       figure('a new statement that is refused', 'refused', undefined),

@@ -56,8 +56,9 @@ const known = SHORT.map((sql) => frame(`${sql}1`));
 // Every text is another one, and so none of them is remembered.
 const result = {
   known: microseconds((n) => statements.query(known[n % known.length] as Buffer)),
-  short: microseconds((n) => statements.query(frame(`${SHORT[n % SHORT.length]}${n}`))),
-  long: microseconds((n) => statements.query(frame(`${LONG}${n}`))),
+  numbers: microseconds((n) => statements.query(frame(`${SHORT[n % SHORT.length]}${n}`))),
+  short: microseconds((n) => statements.query(frame(`${SHORT[n % SHORT.length]}a${n}`))),
+  long: microseconds((n) => statements.query(frame(`${LONG}${n} OFFSET a${n}`))),
   refused: microseconds((n) => statements.query(frame(`TRUNCATE t${n}`))),
 };
 console.log(JSON.stringify(result));

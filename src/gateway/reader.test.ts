@@ -46,10 +46,31 @@ describe('Reader', () => {
     expect(reader.read(sql)?.plain).toBe(plain);
   });
 
+  test('reads texts once that differ in numbers only, and tells their own lengths', () => {
+    const endOf = (sql: string) => {
+      const reading = reader.read(sql);
+      return reading?.classification.kind === 'statements' && reading.classification.statements[0]?.end;
+    };
+    const first = reader.read('UPDATE t SET a = 5 WHERE b IN (1, 2);');
+    expect(reader.read('UPDATE t SET a = 6 WHERE b IN (3, 4);')).toBe(first);
+    expect(endOf('UPDATE t SET a = 678 WHERE b IN (3, 4);')).toBe(38);
+    expect(endOf('UPDATE t SET a = 678 WHERE b IN (3, 4)')).toBe(38);
+  });
+
+  test.each([
+    ['SELECT 1 FROM t1', 'SELECT 1 FROM t2'],
+    ['SELECT 1 FROM "t 1"', 'SELECT 1 FROM "t 2"'],
+    ['SELECT 1; SELECT 2', 'SELECT 1; SELECT 3'],
+    [`SELECT U&'\\0041 1'`, `SELECT U&'\\0041 2'`],
+    ['CREATE SEQUENCE s CACHE 1', 'CREATE SEQUENCE s CACHE 2'],
+  ])('reads %s and %s each for itself', (one, other) => {
+    expect(reader.read(other)).not.toBe(reader.read(one));
+  });
+
   test('forgets the oldest texts', () => {
-    const first = reader.read('SELECT 0');
-    for (let n = 0; n < 4_001; n++) reader.read(`SELECT ${n}, 1`);
-    expect(reader.read('SELECT 0')).not.toBe(first);
-    expect(reader.read('SELECT 0')).toEqual(first);
+    const first = reader.read('SHOW a');
+    for (let n = 0; n < 4_001; n++) reader.read(`SHOW a${n}`);
+    expect(reader.read('SHOW a')).not.toBe(first);
+    expect(reader.read('SHOW a')).toEqual(first);
   });
 });

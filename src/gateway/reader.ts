@@ -4,17 +4,14 @@ import { Worker } from 'node:worker_threads';
 import type { AwsIamReading } from '../roles/aws-iam-statement.ts';
 import { type Refusal, TEXTS } from '../sql/dialect/texts.ts';
 import { DIRECT_BYTES, Parser } from '../sql/parse.ts';
+import { Memory } from './memory.ts';
 import { type Reading, readText } from './reading.ts';
+import { isShared, shapeOf, withLength } from './shape.ts';
 
 /** In ms. The longest text that is let through takes a second on a slow machine. */
 const TIME_LIMIT = 10_000;
 /** Of the thread's own heap. */
 const MEMORY_LIMIT_MB = 512;
-
-/** Texts that are remembered: how many, and how many bytes of them. Longer ones than `MAX_REMEMBERED` never are. */
-const MAX_ENTRIES = 4_000;
-const MAX_BYTES = 8 * 1024 * 1024;
-const MAX_REMEMBERED = 64 * 1024;
 
 const NO_AWS_IAM: AwsIamReading = { found: [], error: undefined, statements: 0 };
 
@@ -27,8 +24,9 @@ const PROGRAMS = ['../gateway/reader-thread.js', '../../dist/gateway/reader-thre
  */
 export class Reader {
   readonly #parser: Parser;
-  readonly #remembered = new Map<string, Reading>();
-  #bytes = 0;
+  readonly #remembered = new Memory<Reading>();
+  /** By what texts have in common that differ in numbers only. */
+  readonly #shapes = new Memory<{ sql: string; reading: Reading }>();
   #thread: Worker | undefined;
   readonly #waiting: { sql: string; done: (reading: Reading) => void }[] = [];
   /** Of the text that the thread reads now. */
@@ -47,8 +45,12 @@ export class Reader {
     const known = this.#remembered.get(sql);
     if (known) return known;
     if (sql.length > DIRECT_BYTES) return undefined;
+    const shape = shapeOf(sql);
+    const similar = shape === undefined ? undefined : this.#shapes.get(shape);
+    if (similar) return withLength(similar.reading, similar.sql, sql);
     const reading = readText(sql, this.#parser);
-    this.#remember(sql, reading);
+    if (shape !== undefined && isShared(sql, reading)) this.#shapes.set(shape, { sql, reading });
+    else this.#remembered.set(sql, reading);
     return reading;
   }
 
@@ -62,18 +64,6 @@ export class Reader {
 
   async close(): Promise<void> {
     await this.#thread?.terminate();
-  }
-
-  /** The oldest go first; one that is used again does not become younger, since that would cost every use. */
-  #remember(sql: string, reading: Reading): void {
-    if (sql.length > MAX_REMEMBERED || this.#remembered.has(sql)) return;
-    this.#remembered.set(sql, reading);
-    this.#bytes += sql.length;
-    while (this.#bytes > MAX_BYTES || this.#remembered.size > MAX_ENTRIES) {
-      const oldest = this.#remembered.keys().next().value as string;
-      this.#remembered.delete(oldest);
-      this.#bytes -= oldest.length;
-    }
   }
 
   #next(): void {
@@ -106,7 +96,7 @@ export class Reader {
     thread.on('message', (reading: Reading) => {
       if (thread !== this.#thread) return;
       const [task] = this.#waiting;
-      if (task) this.#remember(task.sql, reading);
+      if (task) this.#remembered.set(task.sql, reading);
       this.#finish(reading);
     });
     thread.on('error', () => this.#lose(thread));

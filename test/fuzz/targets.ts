@@ -5,6 +5,7 @@
  */
 import fc from 'fast-check';
 import { readText } from '../../src/gateway/reading.ts';
+import { isShared, shapeOf, withLength } from '../../src/gateway/shape.ts';
 import type { Caller } from '../../src/iam/policy/caller.ts';
 import {
   type CompiledPolicy,
@@ -171,6 +172,8 @@ const DIALECT_SQL = [
   'CREATE UNIQUE INDEX ASYNC i ON t (a); ALTER TABLE ASYNC t VALIDATE CONSTRAINT c',
   'BEGIN ISOLATION LEVEL REPEATABLE READ; SET LOCAL role = x; SHOW server_version; COMMIT',
   "CREATE FUNCTION f() RETURNS int LANGUAGE sql AS $$ SELECT set_config('a', 'b', true) $$",
+  "SELECT a, 12 FROM t, u WHERE b = 345 AND c IN (1, 2) AND d = 'x 1' LIMIT 10;",
+  'INSERT INTO t VALUES (1, 23), (4, 567) ON CONFLICT DO NOTHING',
   'GRANT SELECT ON ALL TABLES IN SCHEMA s TO x; CREATE ROLE y WITH LOGIN; EXPLAIN ANALYZE DELETE FROM t',
 ];
 const DIALECT_PIECES = [
@@ -190,7 +193,12 @@ const DIALECT_PIECES = [
 const parser = await Parser.create();
 
 const classification = fc.property(fc.oneof(mutated(DIALECT_SQL, DIALECT_PIECES), sql), (text) => {
-  const { awsIam, classification: read, plain } = readText(text, parser);
+  const reading = readText(text, parser);
+  const { awsIam, classification: read, plain } = reading;
+  const shape = shapeOf(text);
+  if (shape !== undefined && isShared(text, reading)) {
+    must(same(withLength(reading, text, shape), readText(shape, parser)), 'texts of one shape are read alike');
+  }
   if (read.kind !== 'statements') return;
   let at = 0;
   for (const { start, end, splices, refusal } of read.statements) {
