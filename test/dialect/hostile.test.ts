@@ -133,6 +133,19 @@ describe('hostile SQL', () => {
     client.end();
   });
 
+  it.each([
+    ['client_encoding', 'LATIN1'],
+    ['standard_conforming_strings', 'off'],
+  ])('cannot be hidden by a change of %s behind our back: nothing more is run', async (name, value) => {
+    const client = await login();
+    const inner = `SELECT set_config(''${name}'', ''${value}'', false)`;
+    expect(await answerOf(client, `SELECT query_to_xml('${inner}', true, false, '')`)).toBe('');
+    for (const sql of ['SELECT 1', `RESET ${name}`, 'COMMIT']) {
+      expect(await answerOf(client, sql)).toBe(`0A000 setting configuration parameter "${name}" not supported`);
+    }
+    client.end();
+  });
+
   it('is forgotten with the session that sent it', async () => {
     const client = await login();
     client.query(`SELECT '${'x'.repeat(5 * MEGABYTE)}'`);
