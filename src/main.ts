@@ -28,6 +28,7 @@ import { FailedLogins } from './gateway/failed-logins.ts';
 import type { Gateway } from './gateway/gateway.ts';
 import { listen } from './gateway/listener.ts';
 import { type QuotaKinds, Quotas } from './gateway/quotas.ts';
+import { Reader } from './gateway/reader.ts';
 import { refusalFields } from './gateway/refuse.ts';
 import { Revocation } from './gateway/revocation.ts';
 import { Sessions } from './gateway/sessions.ts';
@@ -319,6 +320,8 @@ export async function startServer({ options, durable, env, log }: ServerSetup): 
     for (const text of deadEnds({ store, regions, aliases })) log.warn(text);
     const attempts = new Attempts();
     const traffic = noTraffic();
+    const reader = options.dialect === 'dsql' ? await Reader.create() : undefined;
+    undo.push(async () => reader?.close());
     const gateway: Gateway = {
       keys,
       authority: countedAuthority(authority, 'login', metrics),
@@ -352,6 +355,7 @@ export async function startServer({ options, durable, env, log }: ServerSetup): 
       dialect: options.dialect,
       fidelity: options.fidelity,
       maxConnectionTime: options.maxConnectionTime * 1000,
+      reader,
       tls: () => certificate.tls,
       loginTime: LOGIN_TIME,
       newConnectionId: randomUUID,
