@@ -367,6 +367,7 @@ export async function startServer({ options, durable, env, log }: ServerSetup): 
     readWatched(registry, {
       sessions,
       connections: () => listener.count,
+      dropped: () => listener.dropped,
       traffic,
       *engineStates(): Iterable<EngineState> {
         for (const database of new Set(store.all('clusters').map((cluster) => cluster.database))) {
