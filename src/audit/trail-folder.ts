@@ -185,29 +185,38 @@ async function readExactly(handle: FileHandle, from: number, length: number): Pr
 
 /**
  * The key of the chain: random, and kept beside the log under the seal of the data directory's key, so that the log can
- * be verified after that key was changed. Undefined when there is none or another key sealed it.
+ * be verified after that key was changed. Undefined when there is none. Throws an Error when another key sealed it.
  */
 export async function readChainKey(path: string, sealer: Sealer): Promise<Buffer | undefined> {
-  const sealed = await readFile(join(path, KEY), 'latin1').catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return undefined;
-    throw error;
-  });
-  return sealed === undefined ? undefined : sealer.openBytes(sealed.trim(), KEY_CONTEXT);
+  const sealed = await readSealed(path);
+  if (sealed === undefined) return undefined;
+  const key = sealer.openBytes(sealed, KEY_CONTEXT);
+  if (!key) throw new Error(`${KEY} is not sealed by the key of the data directory`);
+  return key;
 }
 
 export async function makeChainKey(path: string, sealer: Sealer): Promise<Buffer> {
   const key = randomBytes(KEY_BYTES);
-  await writeChainKey(path, key, sealer);
+  await writeKey(path, key, sealer);
   return key;
 }
 
-/** When the data directory's key is changed. Done twice it does nothing; a key that neither seals stays as it is. */
-export async function resealChainKey(path: string, old: Sealer, next: Sealer): Promise<void> {
-  if (await readChainKey(path, next)) return;
-  const key = await readChainKey(path, old);
-  if (key) await writeChainKey(path, key, next);
+/** Seals it under another key; again, where that was cut off. What neither has sealed stays as it is. */
+export async function resealChainKey(path: string, from: Sealer, to: Sealer): Promise<void> {
+  const sealed = await readSealed(path);
+  if (sealed === undefined || to.openBytes(sealed, KEY_CONTEXT)) return;
+  const key = from.openBytes(sealed, KEY_CONTEXT);
+  if (key) await writeKey(path, key, to);
 }
 
-async function writeChainKey(path: string, key: Buffer, sealer: Sealer): Promise<void> {
-  await writeAtomically(join(path, KEY), `${sealer.seal(key, KEY_CONTEXT)}\n`, 0o600);
+async function readSealed(path: string): Promise<string | undefined> {
+  const text = await readFile(join(path, KEY), 'latin1').catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return undefined;
+    throw error;
+  });
+  return text?.trim();
+}
+
+function writeKey(path: string, key: Buffer, sealer: Sealer): Promise<void> {
+  return writeAtomically(join(path, KEY), `${sealer.seal(key, KEY_CONTEXT)}\n`, 0o600);
 }

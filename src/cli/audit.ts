@@ -14,7 +14,7 @@ export async function runAudit(argv: readonly string[]): Promise<number> {
   const sealer = await findSealer({ folder: dataDir, env: process.env });
   if (!sealer) throw new Error(`${dataDir}: there is no key that seals it (seal.key, or POSTERN_SEAL_KEY)`);
   const key = await readChainKey(path, sealer);
-  if (!key) throw new Error(`${path}: there is no audit log, or its key is not sealed by this directory's`);
+  if (!key) throw new Error(`${path}: there is no audit log with a key`);
   const verdict = await verifyTrail(trailFolder(path), key, through);
   process.stdout.write(json ? `${JSON.stringify(verdict, null, 2)}\n` : formatVerdict(verdict));
   return verdict.problems.length === 0 ? 0 : 1;

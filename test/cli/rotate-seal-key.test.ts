@@ -53,6 +53,7 @@ describe('postern rotate-seal-key', () => {
     copyFileSync(path, spare);
     const old = readFileSync(path, 'utf8');
 
+    expect(await postern(['audit', 'verify'], {}, cwd)).toMatchObject({ status: 0 });
     const done = await postern(['rotate-seal-key'], {}, cwd);
     expect(done).toMatchObject({
       status: 0,
@@ -82,6 +83,8 @@ describe('postern rotate-seal-key', () => {
     expect(readFileSync(path, 'utf8')).toBe(old);
     expect(await whoIs(again, user)).toMatch(/user\/kept$/);
     await again.stop();
+    // The audit log's own key went along, each time.
+    expect(await postern(['audit', 'verify'], {}, cwd)).toMatchObject({ status: 0, stderr: '' });
     expect(readdirSync(join(cwd, '.postern')).filter((name) => name.startsWith('seal'))).toEqual(['seal.key']);
   });
 
