@@ -31,7 +31,7 @@ if (existsSync(join(root, 'src')) && !(process.argv.includes('--if-stale') && is
   rmSync(join(root, 'dist'), { recursive: true, force: true });
   await build({
     absWorkingDir: root,
-    entryPoints: ['src/cli/main.ts'],
+    entryPoints: ['src/cli/main.ts', 'src/gateway/reader-thread.ts'],
     outdir: 'dist',
     outbase: 'src',
     chunkNames: 'chunks/[name]-[hash]',

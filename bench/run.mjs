@@ -15,6 +15,7 @@ import { cleanEnvironment, engineOf, startPostern } from './postern.mjs';
 import { findProgram, machineTime, run, stopping } from './programs.mjs';
 import { measureRows, SCALE } from './rows.mjs';
 import { measureStarts } from './starts.mjs';
+import { measureStatements } from './statements.mjs';
 import { measureThroughput } from './throughput.mjs';
 import { measureTokens } from './tokens.mjs';
 
@@ -24,6 +25,7 @@ const PEERS = ['pgbench', 'psql', 'pgbouncer'];
 const PARTS = {
   tokens: { title: 'Tokens on one core', peers: [], every: 3, measure: measureTokens },
   decisions: { title: 'Decisions on one core', peers: [], every: 3, measure: measureDecisions },
+  statements: { title: 'Statements on one core', peers: [], every: 3, measure: measureStatements },
   starts: { title: 'Starting', peers: [], every: 3, measure: measureStarts },
   clusters: { title: 'Clusters', peers: [], every: 1, measure: measureClusters },
   throughput: { title: 'Small transactions', peers: PEERS, every: 1, measure: measureThroughput },

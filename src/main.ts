@@ -28,6 +28,7 @@ import { FailedLogins } from './gateway/failed-logins.ts';
 import type { Gateway } from './gateway/gateway.ts';
 import { listen } from './gateway/listener.ts';
 import { type QuotaKinds, Quotas } from './gateway/quotas.ts';
+import { Reader } from './gateway/reader.ts';
 import { refusalFields } from './gateway/refuse.ts';
 import { Revocation } from './gateway/revocation.ts';
 import { Sessions } from './gateway/sessions.ts';
@@ -111,6 +112,13 @@ function limited(maxConnections: number, rate: number, kinds: QuotaKinds): Quota
   return new Quotas({ maxConnections, rate, burst: Math.max(1, 10 * rate) }, () => performance.now(), kinds);
 }
 
+/** Containers mount folders that every user can write to, and have no other users; only their operator knows that. */
+function unsafeWayOf({ dataDirWay }: Options, log: Log): ((why: string) => void) | undefined {
+  return dataDirWay === 'warn'
+    ? (why) => log.warn({ why }, 'the data directory is not safe from other users')
+    : undefined;
+}
+
 /** The names of what is in a folder; none where there is no folder. */
 async function namesIn(folder: string): Promise<string[]> {
   try {
@@ -156,7 +164,7 @@ export async function startServer({ options, durable, env, log }: ServerSetup): 
   const undo: Undo = [];
   const takeDown = () => undoAll(undo, log);
   try {
-    const folder = await openDataFolder(dataDir);
+    const folder = await openDataFolder(dataDir, unsafeWayOf(options, log));
     undo.push(() => folder.release());
     const runFolder = await makeRunFolder(dataDir);
     undo.push(() => rm(runFolder, { recursive: true, force: true }));
@@ -319,6 +327,8 @@ export async function startServer({ options, durable, env, log }: ServerSetup): 
     for (const text of deadEnds({ store, regions, aliases })) log.warn(text);
     const attempts = new Attempts();
     const traffic = noTraffic();
+    const reader = options.dialect === 'dsql' ? await Reader.create() : undefined;
+    undo.push(async () => reader?.close());
     const gateway: Gateway = {
       keys,
       authority: countedAuthority(authority, 'login', metrics),
@@ -352,6 +362,7 @@ export async function startServer({ options, durable, env, log }: ServerSetup): 
       dialect: options.dialect,
       fidelity: options.fidelity,
       maxConnectionTime: options.maxConnectionTime * 1000,
+      reader,
       tls: () => certificate.tls,
       loginTime: LOGIN_TIME,
       newConnectionId: randomUUID,
@@ -367,6 +378,7 @@ export async function startServer({ options, durable, env, log }: ServerSetup): 
     readWatched(registry, {
       sessions,
       connections: () => listener.count,
+      dropped: () => listener.dropped,
       traffic,
       *engineStates(): Iterable<EngineState> {
         for (const database of new Set(store.all('clusters').map((cluster) => cluster.database))) {
@@ -509,7 +521,7 @@ export async function rotateSealKey({ options, env, log }: Omit<ServerSetup, 'du
   if ((await namesIn(join(dataDir, 'control'))).length === 0) throw new Error(`there is no account in ${dataDir}`);
   const undo: Undo = [];
   try {
-    const folder = await openDataFolder(dataDir);
+    const folder = await openDataFolder(dataDir, unsafeWayOf(options, log));
     undo.push(() => folder.release());
     const runFolder = await makeRunFolder(dataDir);
     undo.push(() => rm(runFolder, { recursive: true, force: true }));

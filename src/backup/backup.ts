@@ -34,6 +34,7 @@ export async function backUp(source: BackupSource, target: string, withKey: bool
   if (await isThere(target)) throw new Error(`${target} is there already`);
   const draft = join(dirname(target), `${basename(target)}.partial`);
   const startedAt = source.now().toISOString();
+  if (await isThere(draft)) throw new Error(`${draft} is there, of one that was cut off: remove it first`);
   await mkdir(draft, { mode: 0o700 });
   try {
     const files: Record<string, FileFacts> = {};

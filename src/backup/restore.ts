@@ -19,6 +19,7 @@ export async function restore(from: string, dataDir: string, keyFile: string | u
   await verifyBackup(from, manifest);
   await mkdir(dirname(dataDir), { recursive: true, mode: 0o700 });
   const draft = join(dirname(dataDir), `${basename(dataDir)}.partial`);
+  if (await isThere(draft)) throw new Error(`${draft} is there, of one that was cut off: remove it first`);
   await mkdir(draft, { mode: 0o700 });
   try {
     for (const folder of manifest.folders) await mkdir(join(draft, folder), { mode: 0o700 });

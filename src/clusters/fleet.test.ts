@@ -139,7 +139,9 @@ describe('waking', () => {
     host.letGo(`start ${ONE}`);
     await expect(awake).rejects.toThrow();
     expect(fleet.state(ONE)).toBe('failed');
-    await fleet.wake(ONE);
+    const again = fleet.wake(ONE);
+    expect(fleet.state(ONE)).toBe('failed');
+    await again;
     expect(fleet.state(ONE)).toBe('awake');
     host.fail.add(`start ${OTHER}`);
     await expect(fleet.wake(OTHER)).rejects.toThrow();

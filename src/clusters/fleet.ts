@@ -81,12 +81,12 @@ export class Fleet {
     return this.#places.get(database)?.running !== undefined;
   }
 
-  /** `failed`: the last start did, and the next who wants it tries again. */
+  /** `failed`: the last start did, also while another is being tried. */
   state(database: string): 'awake' | 'starting' | 'failed' | 'asleep' {
     const place = this.#places.get(database);
     if (place?.running) return 'awake';
-    if (place?.awake) return 'starting';
-    return this.#failures.has(database) ? 'failed' : 'asleep';
+    if (this.#failures.has(database)) return 'failed';
+    return place?.awake ? 'starting' : 'asleep';
   }
 
   /** For whoever works with the database, or is about to. Neither wakes it nor fails. */

@@ -9,6 +9,8 @@ import { ConfigurationError } from './configuration-error.ts';
 export interface Options {
   /** Undefined for `exec`, which makes one of its own and removes it. */
   dataDir: string | undefined;
+  /** What to do where another user could put something else in the data directory's place. */
+  dataDirWay: 'refuse' | 'warn';
   host: string;
   /** 0: any free port. */
   pgPort: number;
@@ -155,6 +157,13 @@ const portSchema = wholeSchema(0, 65_535);
 /** One row an option: flag, variable, file key, validation and help all come from here. Keyed by Options. */
 const ROWS: Record<OptionKey, OptionRow> = {
   dataDir: { value: 'DIR', default: '.postern', help: 'everything that must survive; mode 0700', read: path },
+  dataDirWay: {
+    value: 'refuse|warn',
+    default: 'refuse',
+    help: 'a data directory that another user of this machine could replace: warn only where there are no other users',
+    schema: { enum: ['refuse', 'warn'] },
+    read: oneOf(['refuse', 'warn']),
+  },
   host: {
     value: 'ADDR',
     default: '127.0.0.1',

@@ -101,10 +101,12 @@ async function runStatement(before: string, from: number, shown: string, admin: 
     throw new ConfigurationError(`${shown}:${lineOf(0)}: ${word.toUpperCase()}: the file is one transaction already`);
   }
   let refused: ErrorFields | undefined;
-  const translation = translate(original, { ...OPTIONS, role: ADMIN_ROLE }, (error) => {
+  const refuse = (error: ErrorFields) => {
     refused = error;
     return 'SELECT';
-  });
+  };
+  // Files go to PostgreSQL by themselves, without the rules of a dialect.
+  const translation = translate(original, { ...OPTIONS, role: ADMIN_ROLE }, refuse, undefined);
   if (refused) {
     const { message, position = 1 } = refused;
     throw new ConfigurationError(`${shown}:${lineOf(byteOf(original, position))}: ${message}`);

@@ -191,6 +191,7 @@ async function serve(
     client: client.encrypted,
     engine: engineSession.socket,
     dialect: gateway.dialect,
+    reader: gateway.reader,
     role: permitted.role,
     connectionId,
     traffic: gateway.traffic,
@@ -221,7 +222,7 @@ async function serve(
     if (session.needsMapping) await checkRole(permitted.identity, permitted.role, permitted.cluster);
     await report.accepted();
     client.reader.release();
-    relay.start(greeting(engineSession, key));
+    relay.start(greeting(engineSession, key, gateway.dialect));
     serving(relay);
     return await relay.ended;
   } finally {

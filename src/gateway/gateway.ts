@@ -6,6 +6,7 @@ import type { ServerTls } from './client.ts';
 import type { FailedLogins } from './failed-logins.ts';
 import type { LoginDependencies } from './login.ts';
 import type { Quotas } from './quotas.ts';
+import type { Reader } from './reader.ts';
 import type { Sessions } from './sessions.ts';
 import type { Dialect } from './settings.ts';
 import type { StepTimes, Traffic } from './traffic.ts';
@@ -28,6 +29,8 @@ export interface Gateway extends Omit<LoginDependencies, 'wake' | 'passed' | 'ch
   dialect: Dialect;
   /** `strict`: a connection to a cluster that sleeps is refused while it wakes, as by the service. */
   fidelity: 'local' | 'strict';
+  /** Reads the statements of all sessions; in the dialect dsql only. */
+  reader: Reader | undefined;
   /** The certificate in use now: asked anew for every connection, since it can be reloaded. */
   tls: () => ServerTls;
   /** From the first byte to ReadyForQuery, in ms. */

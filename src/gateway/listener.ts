@@ -8,6 +8,8 @@ export interface Listener {
   port: number;
   /** Open connections, those that are logging in included. */
   readonly count: number;
+  /** Connections that were closed at once, without a word, since there were too many. */
+  readonly dropped: number;
   /**
    * Takes no more clients; ends those that are idle, and the others when their transaction ends or `grace` ms are over.
    * Resolves when all are gone.
@@ -21,8 +23,10 @@ const MAX_CONNECTIONS = 12_000;
 /** Throws the system's error when the address cannot be bound. */
 export async function listen(address: { host: string; port: number }, gateway: Gateway): Promise<Listener> {
   const connections = new Set<Connection>();
+  let dropped = 0;
   const server = createServer({ pauseOnConnect: false, noDelay: true }, (socket: Socket) => {
     if (connections.size >= MAX_CONNECTIONS) {
+      dropped++;
       socket.destroy();
       return;
     }
@@ -42,6 +46,9 @@ export async function listen(address: { host: string; port: number }, gateway: G
     port: boundPort(server),
     get count() {
       return connections.size;
+    },
+    get dropped() {
+      return dropped;
     },
     close: (grace) => close(server, connections, grace),
   };

@@ -25,6 +25,7 @@ function startRelay() {
     client: clientSide as Socket,
     engine: engineSide as Socket,
     dialect: 'dsql',
+    reader: undefined,
     role: 'app',
     connectionId: 'the-connection',
     rolesChanged: () => undefined,

@@ -6,6 +6,7 @@ import { Malformed } from '../pgwire/malformed.ts';
 import { type ErrorFields, errorResponse, type TransactionStatus } from '../pgwire/messages.ts';
 import type { Refused } from '../refused.ts';
 import { ADMIN_ROLE } from '../roles/catalog-sql.ts';
+import type { Reader } from './reader.ts';
 import { internalErrorFields, refusalFields } from './refuse.ts';
 import type { Dialect } from './settings.ts';
 import { Statements } from './statements.ts';
@@ -24,6 +25,8 @@ export interface RelayOptions {
   client: Socket;
   engine: Socket;
   dialect: Dialect;
+  /** That of the dialect dsql. */
+  reader: Reader | undefined;
   role: string;
   connectionId: string;
   /** Counted into; shared by all relays. */
@@ -138,8 +141,18 @@ export class Relay {
   /** Once the session must end: its last transaction is over. */
   #sealed = false;
 
-  constructor({ client, engine, dialect, role, connectionId, traffic, mappingsCommitted, rolesChanged }: RelayOptions) {
-    this.#statements = new Statements(role);
+  constructor({
+    client,
+    engine,
+    dialect,
+    role,
+    connectionId,
+    reader,
+    traffic,
+    mappingsCommitted,
+    rolesChanged,
+  }: RelayOptions) {
+    this.#statements = new Statements(role, reader, () => this.#showAgain());
     this.#traffic = traffic;
     this.#connectionId = connectionId;
     this.#client = client;
@@ -254,13 +267,15 @@ export class Relay {
 
   #readClient(type: number, chunk: Buffer, start: number, end: number): Verdict {
     // From the moment it must end a session gets one answer at a time, so that no transaction begins unseen.
-    if (this.#ending && (type === CODE.Q || type === CODE.S || type === CODE.F)) {
-      if (this.#awaitsReady) {
-        this.#client.pause();
-        return 'hold';
-      }
-      this.#awaitsReady = true;
-    }
+    const asksForReady = type === CODE.Q || type === CODE.S || type === CODE.F;
+    if (this.#ending && asksForReady && this.#awaitsReady) return this.#hold();
+    const verdict = this.#decide(type, chunk, start, end);
+    if (verdict === 'hold') return this.#hold();
+    if (this.#ending && asksForReady) this.#awaitsReady = true;
+    return verdict;
+  }
+
+  #decide(type: number, chunk: Buffer, start: number, end: number): Verdict {
     switch (type) {
       case CODE.Q:
         return this.#statements.query(chunk.subarray(start, end));
@@ -272,6 +287,18 @@ export class Relay {
       default:
         return undefined;
     }
+  }
+
+  #hold(): Verdict {
+    this.#client.pause();
+    return 'hold';
+  }
+
+  /** A long statement has been read. */
+  #showAgain(): void {
+    if (this.#over) return;
+    this.#guarded(() => this.#fromClient.resume(), 'client');
+    if (!this.#fromClient.held) this.#client.resume();
   }
 
   #readEngine(type: number, chunk: Buffer, start: number, end: number): Verdict {

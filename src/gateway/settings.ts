@@ -1,6 +1,8 @@
 import { Malformed } from '../pgwire/malformed.ts';
 import { splitOptions } from '../pgwire/startup.ts';
 import { Refused } from '../refused.ts';
+import { engineSetting, isReadableEncoding, SESSION_SETTINGS } from '../sql/dialect/settings.ts';
+import { TEXTS } from '../sql/dialect/texts.ts';
 
 export type Dialect = 'dsql' | 'postgres';
 
@@ -15,28 +17,6 @@ export interface SessionRequest {
   /** Protocol options that we do not know and must say so (`_pq_.…`). */
   unknownProtocolOptions: readonly string[];
 }
-
-/** Parameters that the service lets a session set (AWS user guide, "Accessing Aurora DSQL"). */
-const DSQL_SETTINGS = new Set([
-  'application_name',
-  'client_encoding',
-  'datestyle',
-  'extra_float_digits',
-  'intervalstyle',
-  'timezone',
-  'search_path',
-  'enable_bitmapscan',
-  'enable_hashjoin',
-  'enable_indexonlyscan',
-  'enable_indexscan',
-  'enable_material',
-  'enable_mergejoin',
-  'enable_nestloop',
-  'enable_seqscan',
-]);
-
-/** Known to the service and without a meaning in PostgreSQL: accepted, not passed on. */
-const DSQL_ONLY_SETTINGS = new Set(['dsql.enable_batched_nestloop', 'disable_sync_create_index']);
 
 /**
  * Refused in every dialect: they change who the session is, or what kind of session it is. PostgreSQL would take them
@@ -79,7 +59,7 @@ export function readSessionRequest(parameters: ReadonlyMap<string, string>, dial
   }
   if (asked.length > MAX_SETTINGS)
     throw new Refused('protocol-violation', { detail: `${asked.length} startup parameters` });
-  const settings = new Map<string, string>();
+  const settings = new Map<string, string>(dialect === 'dsql' ? SESSION_SETTINGS : []);
   for (const [name, value] of asked) {
     const key = name.toLowerCase();
     if (key === CLUSTER_ID || key === 'amzn-cluster-id') {
@@ -87,13 +67,18 @@ export function readSessionRequest(parameters: ReadonlyMap<string, string>, dial
       continue;
     }
     const isNever = NEVER.has(key) || key.startsWith(PROTOCOL_OPTION);
-    if (isNever || (dialect === 'dsql' && !DSQL_SETTINGS.has(key) && !DSQL_ONLY_SETTINGS.has(key))) {
+    const engineName = dialect === 'dsql' ? engineSetting(key) : key;
+    if (isNever || engineName === undefined) {
       throw new Refused('unsupported-parameter', {
-        say: `setting configuration parameter "${name.slice(0, 64)}" not supported`,
+        say: TEXTS.setting(name.slice(0, 64)).message,
         detail: `startup parameter ${JSON.stringify(name.slice(0, 64))}`,
       });
     }
-    if (!DSQL_ONLY_SETTINGS.has(key)) settings.set(key, value);
+    if (dialect === 'dsql' && key === 'client_encoding' && !isReadableEncoding(value)) {
+      const say = TEXTS.encoding(value.slice(0, 64)).message;
+      throw new Refused('unsupported-parameter', { say, detail: say });
+    }
+    settings.set(engineName, value);
   }
   // PostgreSQL's default: the database named like the user. Here there is only one, and everybody means it.
   return { user, database: database || 'postgres', clusterId, settings, unknownProtocolOptions };

@@ -2,11 +2,21 @@ import { decodeFields, encodeFields } from '../pgwire/fields.ts';
 import type { Verdict } from '../pgwire/frame-scanner.ts';
 import { commandComplete, type ErrorFields, errorResponse, message } from '../pgwire/messages.ts';
 import { MAPPING_PROCEDURES, TAG_NOTICE } from '../roles/catalog-sql.ts';
+import { SHOW_TAG } from '../roles/environment-sql.ts';
+import { GUARD_FUNCTIONS } from '../roles/guards-sql.ts';
+import { isReadableEncoding } from '../sql/dialect/settings.ts';
+import { TEXTS } from '../sql/dialect/texts.ts';
+import { type Reader, refusedReading } from './reader.ts';
+import type { Reading } from './reading.ts';
 import { originalPosition, type Translation, type TranslationOptions, translate } from './translate.ts';
 
 const NOTHING = Buffer.alloc(0);
 const TAG_FIELD = Buffer.from(`\0C${TAG_NOTICE}\0`, 'latin1');
-const OWN_ROUTINES = Object.values(MAPPING_PROCEDURES).map((name) => `PL/pgSQL function ${name}(`);
+const OWN_ROUTINES = [...Object.values(MAPPING_PROCEDURES), ...GUARD_FUNCTIONS].map(
+  (name) => `PL/pgSQL function ${name}(`,
+);
+/** Who may ask for another command tag. */
+const TAG_ROUTINES = [...Object.values(MAPPING_PROCEDURES), 'sys.show'].map((name) => `PL/pgSQL function ${name}(`);
 const REFUSAL = 'postern_refusal_';
 const REFUSAL_ERROR = /^column "postern_refusal_(\d+)" does not exist$/;
 /** Refusals that a client may have in flight before the oldest is forgotten (it then sees the engine's own error). */
@@ -27,8 +37,18 @@ export class Statements {
   /** Of the simple query that is being answered. */
   #translated: { original: string; translation: Translation } | undefined;
 
-  constructor(role: string) {
+  readonly #reader: Reader | undefined;
+  readonly #goOn: () => void;
+  /** The long text that was given away to be read, and what came of it. */
+  #long: { text: string; reading: Reading | undefined } | undefined;
+  /** A setting with which texts mean what cannot be known; the dialect dsql lets nobody change it. */
+  #unreadable: string | undefined;
+
+  /** `reader` is that of the dialect dsql. `goOn` is called when a message that was held can be shown again. */
+  constructor(role: string, reader: Reader | undefined, goOn: () => void) {
     this.#session = { role, standardConformingStrings: true };
+    this.#reader = reader;
+    this.#goOn = goOn;
   }
 
   /** Whether an AWS IAM statement has run since this was asked last. */
@@ -52,11 +72,32 @@ export class Statements {
     // A message without its terminators is PostgreSQL's to refuse.
     if (start < 5 || end < 0) return undefined;
     const original = frame.toString('latin1', start, end);
-    const translation = translate(original, this.#session, (error) => this.#refuse(error));
+    const reading = this.#read(original);
+    if (reading === 'hold') return reading;
+    const translation = translate(original, this.#session, (error) => this.#refuse(error), reading);
     if (frame[0] === QUERY) this.#translated = translation && { original, translation };
     if (!translation) return undefined;
     const text = Buffer.from(translation.sql, 'latin1');
     return message(String.fromCharCode(frame[0] as number), frame.subarray(5, start), text, frame.subarray(end));
+  }
+
+  #read(text: string): Reading | undefined | 'hold' {
+    if (!this.#reader) return undefined;
+    if (this.#unreadable !== undefined) return refusedReading(TEXTS.setting(this.#unreadable));
+    const reading = this.#reader.read(text);
+    if (reading) return reading;
+    if (this.#long?.text !== text) {
+      const long = { text, reading: undefined as Reading | undefined };
+      this.#long = long;
+      this.#reader.readLong(text).then((answer) => {
+        long.reading = answer;
+        this.#goOn();
+      });
+    }
+    if (!this.#long.reading) return 'hold';
+    const answer = this.#long.reading;
+    this.#long = undefined;
+    return answer;
   }
 
   /**
@@ -81,15 +122,19 @@ export class Statements {
     if (!frame.includes(TAG_FIELD)) return undefined;
     const fields = decodeFields(frame.subarray(5));
     // Anybody's trigger can raise the same: who raised it stands in the first line of the context.
-    if (!OWN_ROUTINES.some((name) => fields.get('W')?.startsWith(name))) return undefined;
+    if (!TAG_ROUTINES.some((name) => fields.get('W')?.startsWith(name))) return undefined;
     this.#nextTag = fields.get('M');
-    this.#mappingsChanged = true;
+    if (this.#nextTag !== SHOW_TAG) this.#mappingsChanged = true;
     return NOTHING;
   }
 
   parameterStatus(frame: Buffer): Verdict {
-    if (frame.toString('latin1', 5, 32) === 'standard_conforming_strings') {
-      this.#session.standardConformingStrings = frame.toString('latin1', 33, 35) === 'on';
+    const [name = '', value = ''] = frame.toString('latin1', 5).split('\0');
+    if (name === 'standard_conforming_strings') {
+      this.#session.standardConformingStrings = value === 'on';
+      this.#unreadable = value === 'on' ? this.#unreadable : name;
+    } else if (name === 'client_encoding' && !isReadableEncoding(value)) {
+      this.#unreadable = name;
     }
     return undefined;
   }
@@ -106,7 +151,7 @@ export class Statements {
     }
     const context = fields.get('W') ?? '';
     if (OWN_ROUTINES.some((name) => context.includes(name))) {
-      // The client said AWS IAM …, and need not see what became of it.
+      // The client said AWS IAM … or made a table, and need not see who it was that refused.
       for (const field of 'WFLRpq') fields.delete(field);
       return encodeFields('E', fields);
     }

@@ -1,20 +1,14 @@
-import { SUPERUSER } from '../engine/port.ts';
 import type { ErrorFields } from '../pgwire/messages.ts';
 import { readAwsIamStatements } from '../roles/aws-iam-statement.ts';
 import { MAPPING_PROCEDURES } from '../roles/catalog-sql.ts';
-import { reservedStatementFinder } from '../roles/reserved-statement.ts';
+import type { Refusal } from '../sql/dialect/texts.ts';
+import { type Splice, splice } from '../sql/splice.ts';
+import { findReserved, type Reading } from './reading.ts';
 
 /**
- * Turns what only DSQL knows into what PostgreSQL knows. Nothing here guards anything: the database decides who may do
+ * Turns what only DSQL knows into what PostgreSQL knows, and what DSQL does not know into an error. Nothing here guards anything: the database decides who may do
  * what. A text is never written anew; statements are replaced by byte offset and the rest stays as it came.
  */
-
-/** A piece of the original text and what stands for it, as byte offsets. */
-export interface Splice {
-  start: number;
-  end: number;
-  replacement: string;
-}
 
 export interface Translation {
   /** One char a byte. */
@@ -31,41 +25,63 @@ export interface TranslationOptions {
   role: string;
 }
 
-/** Postern's own roles are to clients as if they did not exist. */
-const findReserved = reservedStatementFinder(new Set([SUPERUSER]));
-
-/** `sql` has one char a byte (latin1). Undefined for a text that stays as it is, which is nearly every one. */
-export function translate(sql: string, options: TranslationOptions, refuse: Refuse): Translation | undefined {
-  const { found, error } = readAwsIamStatements(sql, options);
+/**
+ * `sql` has one char a byte (latin1). Undefined for a text that stays as it is, which is nearly every one. `reading` is what
+ * the dialect dsql makes of the text; the dialect postgres has none.
+ */
+export function translate(
+  sql: string,
+  options: TranslationOptions,
+  refuse: Refuse,
+  reading: Reading | undefined,
+): Translation | undefined {
+  if (reading?.plain) return undefined;
+  const { found, error } = reading?.awsIam ?? readAwsIamStatements(sql, options);
+  // PostgreSQL parses a whole text before it runs any of it: a syntax error leaves nothing of it.
   if (error) {
-    // PostgreSQL parses a whole text before it runs any of it: a syntax error leaves nothing of it.
     const { sqlstate, message, position } = error;
-    const replacement = refuse({ severity: 'ERROR', code: sqlstate, message, position });
-    return { sql: replacement, splices: [{ start: 0, end: sql.length, replacement }] };
+    return refuseWhole(sql, refuse({ severity: 'ERROR', code: sqlstate, message, position }));
   }
-  const reserved = findReserved(sql, options);
-  if (found.length === 0 && reserved === undefined) return undefined;
   const splices: Splice[] = found.map(({ kind, start, end, role, arn }) => ({
     start,
     end,
     replacement: `CALL ${MAPPING_PROCEDURES[kind]}(${literal(role)}, ${literal(arn)})`,
   }));
+  const reserved = findReserved(sql, options);
   if (reserved) {
     const { start, end, sqlstate, message } = reserved;
     splices.push({ start, end, replacement: refuse({ severity: 'ERROR', code: sqlstate, message }) });
-    splices.sort((a, b) => a.start - b.start);
   }
+  const { classification } = reading ?? {};
+  switch (classification?.kind) {
+    case 'refused':
+      return refuseWhole(sql, refuse(errorFields(sql, classification.refusal)));
+    case 'syntax-error': {
+      const { message, position, own } = classification;
+      if (own) return refuseWhole(sql, refuse({ severity: 'ERROR', code: '42601', message, position }));
+      break;
+    }
+    case 'statements':
+      for (const statement of classification.statements) {
+        // What is said of the roles that nobody may touch goes before what is said of the statement.
+        if (reserved && statement.start < reserved.end && reserved.start < statement.end) continue;
+        const { start, end, refusal } = statement;
+        if (refusal) splices.push({ start, end, replacement: ` ${refuse(errorFields(sql, refusal))}` });
+        else splices.push(...statement.splices);
+      }
+  }
+  if (splices.length === 0) return undefined;
+  splices.sort((a, b) => a.start - b.start);
   return { sql: splice(sql, splices), splices };
 }
 
-function splice(sql: string, splices: readonly Splice[]): string {
-  let result = '';
-  let at = 0;
-  for (const { start, end, replacement } of splices) {
-    result += sql.slice(at, start) + replacement;
-    at = end;
-  }
-  return result + sql.slice(at);
+function refuseWhole(sql: string, replacement: string): Translation {
+  return { sql: replacement, splices: [{ start: 0, end: sql.length, replacement }] };
+}
+
+function errorFields(sql: string, { sqlstate, message, detail, at }: Refusal): ErrorFields {
+  const position = at === undefined ? undefined : characters(sql, at) + 1;
+  return { severity: 'ERROR', code: sqlstate, message, detail, position };
 }
 
 /** A string constant that reads the same whatever standard_conforming_strings says, as bytes. */

@@ -1,14 +1,14 @@
 import { describe, expect, it } from 'vitest';
 import { answeredNetworks, answerProbe, type Network } from './probes.ts';
 
-const asked = (source: string | undefined, networks: readonly Network[] = []) =>
+const asked = (source: string | undefined, networks: readonly Network[] = [], host = 'localhost:4510') =>
   answerProbe(
     {
       metrics: () => ({ status: 200, contentType: 'text/plain', body: '' }),
       unready: () => [],
       from: answeredNetworks(networks),
     },
-    { method: 'GET', url: '/healthz', headers: {}, source },
+    { method: 'GET', url: '/healthz', headers: { host }, source },
   )?.status;
 
 describe('monitoring', () => {
@@ -28,6 +28,27 @@ describe('monitoring', () => {
     undefined,
   ])('is not answered to %s', (source) => {
     expect(asked(source)).toBeUndefined();
+  });
+
+  it.each([
+    'localhost',
+    'localhost:4510',
+    '127.0.0.1:4510',
+    '[::1]:4510',
+    'postern.localhost:4510',
+  ])('is answered to this machine under the name %s', (host) => {
+    expect(asked('127.0.0.1', [], host)).toBe(200);
+  });
+
+  it.each([
+    'evil.example:4510',
+    'localhost.evil.example',
+    '127.0.0.1.evil.example',
+    'evil-localhost',
+    '',
+  ])('is not answered to a page of this machine’s browser that is called %s', (host) => {
+    expect(asked('127.0.0.1', [], host)).toBeUndefined();
+    expect(asked('192.0.2.7', [{ address: '192.0.2.7', prefix: 32 }], host)).toBe(200);
   });
 
   it('is answered to the networks that the operator names, and to no others', () => {

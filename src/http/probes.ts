@@ -1,4 +1,4 @@
-import { BlockList, isIPv4 } from 'node:net';
+import { BlockList, isIP, isIPv4 } from 'node:net';
 
 /*
  * What monitoring asks for without a signature: exactly `GET /metrics`, `/healthz` and `/readyz`. They are answered to
@@ -52,7 +52,19 @@ export function answerProbe(probes: Probes, { method, url, headers, source }: Qu
   // A signed request is one of a service's, and one with a body is none of ours.
   if (['authorization', 'content-length', 'transfer-encoding'].some((name) => headers[name] !== undefined))
     return undefined;
-  return isAmong(probes.from, source) ? answer(probes) : undefined;
+  if (!isAmong(probes.from, source)) return undefined;
+  // A web page whose name was made to lead to this machine would else read them in its operator's browser.
+  if (isAmong(THIS_MACHINE, source) && !isOwnHost(headers['host'])) return undefined;
+  return answer(probes);
+}
+
+const THIS_MACHINE = answeredNetworks([]);
+
+/** An address, or a name that leads to no other machine (RFC 6761, 6.3). */
+function isOwnHost(header: string | string[] | undefined): boolean {
+  if (typeof header !== 'string') return false;
+  const host = header.replace(/:\d{1,5}$/, '').toLowerCase();
+  return isIP(host.replace(/^\[(.*)\]$/, '$1')) !== 0 || host === 'localhost' || host.endsWith('.localhost');
 }
 
 function isAmong(list: BlockList, source: string | undefined): boolean {

@@ -6,6 +6,8 @@ export interface Watched {
   sessions: Iterable<{ clusterId: string }>;
   /** Open connections, those that are logging in included. */
   connections: () => number;
+  /** Connections that were closed without an answer, since there were too many. */
+  dropped: () => number;
   traffic: {
     readonly fromClients: number;
     readonly toClients: number;
@@ -34,6 +36,7 @@ export function readWatched(registry: Registry, watched: Watched): void {
 
   gauge('postern_ready', 'Whether /readyz says so.', () => Number(watched.ready()));
   gauge('postern_connections', 'Open connections, those that are logging in included.', watched.connections);
+  counter('postern_connections_dropped_total', 'Connections beyond 12,000, closed without a word.', watched.dropped);
   gauge('postern_sessions', 'Open sessions by cluster; the 50 with the most, the rest as other.', () =>
     sessionsByCluster(watched.sessions),
   );

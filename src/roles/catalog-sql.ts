@@ -7,9 +7,11 @@
  * superuser and has no mapping. Guessed (docs/differences.md): most SQLSTATEs, the texts for a mapping that is there
  * already or is not there. A mapping's own oid comes from the server-wide counter, as on the service.
  */
+import { environmentSql } from './environment-sql.ts';
+import { GUARDS_SQL } from './guards-sql.ts';
 
 /** Version of the catalog below. Raise it with every change: `CATALOG_SQL` is run again on databases of an older one. */
-export const CATALOG_VERSION = 3;
+export const CATALOG_VERSION = 4;
 
 /** The predefined role. */
 export const ADMIN_ROLE = 'admin';
@@ -145,6 +147,9 @@ BEGIN
   RAISE INFO USING ERRCODE = '${TAG_NOTICE}', MESSAGE = 'AWS IAM REVOKE',
     DETAIL = json_build_object('role', pg_role, 'arn', aws_iam_revoke.arn)::text;
 END $$;
+
+${environmentSql(TAG_NOTICE)}
+${GUARDS_SQL}
 
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA postern FROM PUBLIC;
 GRANT USAGE ON SCHEMA sys TO PUBLIC;

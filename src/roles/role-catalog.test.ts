@@ -86,12 +86,12 @@ describe('the role catalog', () => {
       ALTER PROCEDURE sys.aws_iam_grant SET search_path = pg_catalog;
       UPDATE postern.catalog SET version = 1`);
     await open();
-    const paths = await engine.sql(`
+    // Those that run as the superuser, and those that have a search path at all.
+    const paths = await engine.sql<{ proconfig: string[] }>(`
       SELECT proname, proconfig FROM pg_proc p JOIN pg_namespace n ON n.oid = pronamespace
-      WHERE nspname IN ('sys', 'postern') ORDER BY 1`);
-    const path = ['search_path=pg_catalog, pg_temp'];
-    const names = ['acting_role', 'aws_iam_grant', 'aws_iam_revoke', 'mappable_role'];
-    expect(paths).toEqual(names.map((proname) => ({ proname, proconfig: path })));
+      WHERE nspname IN ('sys', 'postern') AND (prosecdef OR proconfig IS NOT NULL)`);
+    expect(paths.length).toBeGreaterThan(4);
+    for (const path of paths) expect(path).toMatchObject({ proconfig: ['search_path=pg_catalog, pg_temp'] });
   });
 
   it('refuses a database that a newer version has installed', async () => {

@@ -1,7 +1,7 @@
 import { chmod, link, mkdir, readdir, readFile, rm, stat, unlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ownIdentity, runningProcess } from '../machine/process-identity.ts';
-import { foreignLink, type Self, unsafeWay } from './safe-path.ts';
+import { foreignLink, unsafeWay } from './safe-path.ts';
 
 /** The data directory belongs to one running server at a time. */
 export interface DataFolder {
@@ -23,13 +23,17 @@ const LOCK = 'postern.pid';
 /**
  * Makes the folder (0700) if need be and takes it for this process. Throws DataFolderError when another server runs on
  * it, when it belongs to another user, or when another user could have put something into it or could put something else in
- * its place.
+ * its place; `onUnsafeWay` is told of the last instead, where the operator takes that risk.
  */
-export async function openDataFolder(path: string): Promise<DataFolder> {
+export async function openDataFolder(
+  path: string,
+  onUnsafeWay: (why: string) => void = refuseWay,
+): Promise<DataFolder> {
   const [uid, gid] = [process.getuid?.(), process.getgid?.()];
   // Windows has neither; the rights of the folder above hold there.
   const self = uid === undefined || gid === undefined ? undefined : { uid, gid };
-  if (self) await refuseUnsafeWay(path, self);
+  const unsafe = self && (await unsafeWay(path, self));
+  if (unsafe !== undefined) onUnsafeWay(`${path} is not safe: ${unsafe}`);
   await mkdir(path, { recursive: true, mode: 0o700 });
   const facts = await stat(path);
   if (!facts.isDirectory()) throw new DataFolderError(`${path} is no directory`);
@@ -46,10 +50,10 @@ export async function openDataFolder(path: string): Promise<DataFolder> {
   return { path, release: () => rm(join(path, LOCK), { force: true }) };
 }
 
-async function refuseUnsafeWay(path: string, self: Self): Promise<void> {
-  const why = await unsafeWay(path, self);
-  if (why === undefined) return;
-  throw new DataFolderError(`${path} is not safe: ${why}; choose another --data-dir, or take that right away`);
+function refuseWay(why: string): never {
+  throw new DataFolderError(
+    `${why}; choose another --data-dir, or take that right away (--data-dir-way warn: where there are no other users)`,
+  );
 }
 
 async function takeLock(lock: string, folder: string): Promise<void> {

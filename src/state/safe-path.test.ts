@@ -35,6 +35,9 @@ describe('the way to the data directory', () => {
     const parent = await folder('parent', mode);
     await expect(openDataFolder(join(parent, 'data'))).rejects.toThrow(`${text} ${parent}`);
     await mkdir(join(parent, 'data'), { mode: 0o700 });
+    const told: string[] = [];
+    await (await openDataFolder(join(parent, 'data'), (why) => told.push(why))).release();
+    expect(told).toEqual([`${join(parent, 'data')} is not safe: ${text} ${parent}`]);
     await expect(openDataFolder(join(parent, 'data'))).rejects.toThrow(`${text} ${parent}`);
   });
 

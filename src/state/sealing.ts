@@ -30,6 +30,14 @@ export async function loadSealer(options: { folder: string; env: NodeJS.ProcessE
   return createSealer((await readKey(path)) ?? (await makeKey(options.folder, path)));
 }
 
+/** The same where there is a key; undefined where one would have to be made. */
+export async function findSealer(options: { folder: string; env: NodeJS.ProcessEnv }): Promise<Sealer | undefined> {
+  const text = options.env[VARIABLE];
+  if (text !== undefined && text !== '') return createSealer(decodeKey(text, VARIABLE));
+  const key = await readKey(join(options.folder, FILE));
+  return key && createSealer(key);
+}
+
 /** A change of the sealing key. */
 export interface KeyChange {
   next: Sealer;
@@ -81,14 +89,6 @@ function fileKeyChange(folder: string, key: Buffer, begun: boolean): KeyChange {
     },
     kept: 'file',
   };
-}
-
-/** The same where there is a key; undefined where one would have to be made. */
-export async function findSealer(options: { folder: string; env: NodeJS.ProcessEnv }): Promise<Sealer | undefined> {
-  const text = options.env[VARIABLE];
-  if (text !== undefined && text !== '') return createSealer(decodeKey(text, VARIABLE));
-  const key = await readKey(join(options.folder, FILE));
-  return key && createSealer(key);
 }
 
 /** AES-256-GCM with a random nonce (NIST SP 800-38D §8.2.2): at most 2^32 texts under one key. */

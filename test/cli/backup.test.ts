@@ -202,6 +202,10 @@ describe('postern restore', () => {
       copyFileSync(file, join(place, 'escaped'));
     };
     expect(await tryIt(leadOut)).toContain('which is no path in a backup');
+    cpSync(broken, join(place, 'data.partial'), { recursive: true });
+    const partial = await postern(['restore', '--from', backup, '--data-dir', join(place, 'data')]);
+    expect(partial).toMatchObject({ status: 1 });
+    expect(partial.stderr).toContain('of one that was cut off: remove it first');
     const taken = await postern(['restore', '--from', backup, '--data-dir', cwd]);
     expect(taken).toMatchObject({ status: 1, stderr: `postern: ${cwd} is not empty\n` });
   });

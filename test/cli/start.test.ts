@@ -58,7 +58,8 @@ describe('postern start', () => {
     await admin.query('CREATE ROLE kept LOGIN');
     await admin.query("AWS IAM GRANT kept TO 'arn:aws:iam::123456789012:user/kept'");
     await admin.query('CREATE SCHEMA things');
-    await admin.query('CREATE TABLE things.thing AS SELECT 7 AS n');
+    await admin.query('CREATE TABLE things.thing (n int)');
+    await admin.query('INSERT INTO things.thing VALUES (7)');
     await admin.query('GRANT USAGE ON SCHEMA things TO kept');
     await admin.query('GRANT SELECT ON things.thing TO kept');
     await admin.end();
@@ -87,7 +88,8 @@ describe('postern start', () => {
     const cwd = await makeFolder();
     const first = await startServerProcess(cwd);
     const admin = await connect(first.environment);
-    await admin.query('CREATE TABLE survivor AS SELECT 1 AS n');
+    await admin.query('CREATE TABLE survivor (n int)');
+    await admin.query('INSERT INTO survivor VALUES (1)');
     await admin.query('BEGIN');
     await admin.query('INSERT INTO survivor VALUES (2)');
     expect(await first.stop('SIGKILL')).toBe('SIGKILL');

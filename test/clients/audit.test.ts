@@ -145,19 +145,6 @@ describe('the audit log of a server', () => {
     await admin.end();
   });
 
-  it('does not believe who forges the message of an AWS IAM command', async () => {
-    const admin = await server.connect();
-    await admin.query('GRANT CREATE ON SCHEMA public TO reader');
-    const session = await server.connect('reader', await assume(server, 'arn:aws:iam::123456789012:role/connector'));
-    await session.query(
-      `DO $$ BEGIN RAISE INFO USING ERRCODE = 'IAM00', MESSAGE = 'AWS IAM GRANT', DETAIL = '{"role":"evil","arn":"evil"}'; END $$`,
-    );
-    await session.end();
-    await line('SessionEnd', ({ requestParameters }) => JSON.stringify(requestParameters).includes('reader'));
-    expect(JSON.stringify(linesOf(dataDir))).not.toContain('evil');
-    await admin.end();
-  });
-
   it('has calls of the API, those that are refused too', async () => {
     await server.iam.send(new DeleteUserPolicyCommand({ UserName: 'refused', PolicyName: 'access' }));
     expect(await line('DeleteUserPolicy')).toMatchObject({
@@ -285,6 +272,29 @@ describe('the audit log of a server', () => {
     const stopped = await verify(dataDir);
     expect(stopped).toMatchObject({ status: 0, stdout: expect.stringMatching(/whole: \d+ lines in 1 file/) });
     expect(linesOf(dataDir).at(-1)?.eventName).toBe('AuditLogClosed');
+  });
+});
+
+describe('the audit log of a server that runs any statement', () => {
+  it('does not believe who forges the message of an AWS IAM command', async () => {
+    const dataDir = await mkdtemp(join(tmpdir(), 'postern-audit-'));
+    const server = await startTestServer({ dataDir, auditLog: 'on', dialect: 'postgres' });
+    try {
+      const admin = await server.connect();
+      await admin.query(
+        `DO $$ BEGIN RAISE INFO USING ERRCODE = 'IAM00', MESSAGE = 'AWS IAM GRANT', DETAIL = '{"role":"evil","arn":"evil"}'; END $$`,
+      );
+      await admin.query('CREATE ROLE true_one');
+      await admin.end();
+      await server.stop();
+      const lines = linesOf(dataDir);
+      expect(JSON.stringify(lines)).not.toContain('evil');
+      expect(lines.map(({ eventName }) => eventName)).not.toContain('AwsIamGrant');
+      expect(lines.map(({ eventName }) => eventName)).toContain('CreateDatabaseRole');
+    } finally {
+      await server.stop();
+      await rm(dataDir, { recursive: true, force: true });
+    }
   });
 });
 

@@ -1,4 +1,6 @@
+import { writeFile } from 'node:fs/promises';
 import { networkInterfaces } from 'node:os';
+import { join } from 'node:path';
 import { CreateUserCommand } from '@aws-sdk/client-iam';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { eventually } from '../harness/clusters.ts';
@@ -121,6 +123,31 @@ describe('GET /metrics', () => {
     const { body } = await send(postern.server.apiPort, undefined, { method: 'GET', target: '/metrics' });
     expect(body).not.toMatch(/AKIA|ASIA|X-Amz|arn:/);
     expect(body).not.toContain(postern.root.secretAccessKey);
+  });
+});
+
+describe('GET /readyz', () => {
+  it('says when the PostgreSQL of the default cluster does not start, and when it does again', async () => {
+    const broken = await startTestServer({ idleTime: 1 });
+    const ready = async () => {
+      const { status, body } = await send(broken.server.apiPort, undefined, { method: 'GET', target: '/readyz' });
+      return [status, body];
+    };
+    const version = join(broken.options.dataDir, 'clusters', broken.server.clusterId, 'PG_VERSION');
+    await vi.waitFor(
+      () => expect(broken.log.some(({ msg }) => msg === 'a database that nobody uses goes to sleep')).toBe(true),
+      eventually,
+    );
+    // Asleep is as good as awake.
+    expect(await ready()).toEqual([200, 'ready\n']);
+    await writeFile(version, '15\n');
+    await expect(broken.connect()).rejects.toMatchObject({ code: '57P03' });
+    expect(await ready()).toEqual([503, 'not ready\n- the PostgreSQL of the default cluster does not start\n']);
+    await writeFile(version, '16\n');
+    // Nobody but the question has to try.
+    await vi.waitFor(async () => expect(await ready()).toEqual([200, 'ready\n']), eventually);
+    await (await broken.connect()).end();
+    await broken.stop();
   });
 });
 

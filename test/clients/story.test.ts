@@ -145,7 +145,7 @@ describe('the first story', () => {
       'CREATE ROLE other',
       `AWS IAM GRANT example TO '${role}x'`,
       'SELECT * FROM sys.iam_pg_role_mappings',
-      'SET ROLE admin',
+      'SET LOCAL ROLE admin',
     ]) {
       await expect(example.query(refused)).rejects.toMatchObject({ code: '42501' });
     }

@@ -21,7 +21,8 @@ const eventually = { timeout: 20_000, interval: 50 };
 describe('a PostgreSQL that is killed', () => {
   it('is started again for the next login when it is a cluster’s, and has all that was committed', async () => {
     const client = await postern.connect();
-    await client.query('CREATE TABLE kept AS SELECT 1 AS n');
+    await client.query('CREATE TABLE kept (n int)');
+    await client.query('INSERT INTO kept VALUES (1)');
     const lost = new Promise((resolve) => client.once('end', resolve));
     process.kill(postmaster('clusters', postern.server.clusterId), 'SIGKILL');
     await lost;

@@ -2,7 +2,6 @@
 //   npm run fuzz [-- --seconds N] [--runs N] [--seed N] [--target NAME] [--path PATH]
 // A finding is printed with its seed and path; giving both again repeats it at once.
 import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
@@ -27,7 +26,8 @@ const runs = wholeNumber('runs', values.runs);
 const seconds = wholeNumber('seconds', values.seconds) ?? (runs === undefined ? 30 : undefined);
 const firstSeed = wholeNumber('seed', values.seed) ?? Date.now() % 2 ** 31;
 
-const folder = mkdtempSync(join(tmpdir(), 'postern-fuzz-'));
+// Beside the packages, so that those with files of their own are found.
+const folder = mkdtempSync(fileURLToPath(new URL('../../node_modules/.postern-fuzz-', import.meta.url)));
 let targets;
 let fc;
 try {
@@ -38,6 +38,7 @@ try {
       resolveDir: fileURLToPath(new URL('.', import.meta.url)),
     },
     bundle: true,
+    external: ['libpg-query'],
     format: 'esm',
     platform: 'node',
     target: 'node20.19',

@@ -4,6 +4,8 @@
  * throws when the promise of the code is broken.
  */
 import fc from 'fast-check';
+import { readText } from '../../src/gateway/reading.ts';
+import { isShared, shapeOf, withLength } from '../../src/gateway/shape.ts';
 import type { Caller } from '../../src/iam/policy/caller.ts';
 import {
   type CompiledPolicy,
@@ -28,6 +30,7 @@ import { parseToken } from '../../src/sigv4/token.ts';
 import { verifyToken } from '../../src/sigv4/verify.ts';
 import { tokens } from '../../src/sql/lexer.ts';
 import { identifierValue, LexicalError, stringValue } from '../../src/sql/lexical-values.ts';
+import { Parser } from '../../src/sql/parse.ts';
 import { splitStatements } from '../../src/sql/statements.ts';
 import { bytes, mutated, pieces } from './generators.ts';
 
@@ -160,6 +163,57 @@ const statements = fc.property(sql, fc.boolean(), (text, standardConformingStrin
   const reserved = findReserved(text, { standardConformingStrings, role: 'admin' });
   if (reserved)
     must(reserved.start < reserved.end && reserved.end <= text.length, 'a reserved statement lies in the text');
+});
+
+const DIALECT_SQL = [
+  'SELECT version(), a.b FROM s.t JOIN pg_settings ON true WHERE x = $1 FOR UPDATE',
+  'CREATE TABLE t (a int PRIMARY KEY, b jsonb, c bigint GENERATED ALWAYS AS IDENTITY (CACHE 1), UNIQUE (a, b))',
+  'ALTER TABLE t ADD COLUMN a int[], DISABLE TRIGGER ALL, ADD CHECK (a > 1) NOT VALID',
+  'CREATE UNIQUE INDEX ASYNC i ON t (a); ALTER TABLE ASYNC t VALIDATE CONSTRAINT c',
+  'BEGIN ISOLATION LEVEL REPEATABLE READ; SET LOCAL role = x; SHOW server_version; COMMIT',
+  "CREATE FUNCTION f() RETURNS int LANGUAGE sql AS $$ SELECT set_config('a', 'b', true) $$",
+  "SELECT a, 12 FROM t, u WHERE b = 345 AND c IN (1, 2) AND d = 'x 1' LIMIT 10;",
+  'INSERT INTO t VALUES (1, 23), (4, 567) ON CONFLICT DO NOTHING',
+  'GRANT SELECT ON ALL TABLES IN SCHEMA s TO x; CREATE ROLE y WITH LOGIN; EXPLAIN ANALYZE DELETE FROM t',
+];
+const DIALECT_PIECES = [
+  'ASYNC',
+  'TEMP',
+  'COLLATE "C"',
+  'serial',
+  '::line',
+  'FOR SHARE',
+  'INTO x',
+  ';',
+  '(',
+  ')',
+  "'",
+  '$$',
+];
+const parser = await Parser.create();
+
+const classification = fc.property(fc.oneof(mutated(DIALECT_SQL, DIALECT_PIECES), sql), (text) => {
+  const reading = readText(text, parser);
+  const { awsIam, classification: read, plain } = reading;
+  const shape = shapeOf(text);
+  if (shape !== undefined && isShared(text, reading)) {
+    must(same(withLength(reading, text, shape), readText(shape, parser)), 'texts of one shape are read alike');
+  }
+  if (read.kind !== 'statements') return;
+  let at = 0;
+  for (const { start, end, splices, refusal } of read.statements) {
+    must(start >= at && end >= start && end <= text.length, 'statements lie one after the other in the text');
+    let inside = start;
+    for (const splice of splices) {
+      must(splice.start >= inside && splice.end > splice.start && splice.end <= end, 'splices lie in their statement');
+      inside = splice.end;
+    }
+    must(!refusal || (/^[0-9A-Z]{5}$/.test(refusal.sqlstate) && refusal.message !== ''), 'a refusal has its texts');
+    must(!plain || (!refusal && splices.length === 0), 'a plain text has nothing to change');
+    at = end;
+  }
+  const found = read.statements.filter(({ tag }) => tag === 'AwsIamStmt').length;
+  must(awsIam.error !== undefined || found === awsIam.found.length, 'AWS IAM statements are found again');
 });
 
 function initialPacket(code: number, body: Buffer): Buffer {
@@ -330,6 +384,7 @@ export const TARGETS = {
   request: target(request),
   lexer: target(lexer),
   statements: target(statements),
+  classification: target(classification),
   startup: target(startup),
   frames: target(frames),
   fields: target(fields),
