@@ -72,7 +72,8 @@ describe('a server that is asked to stop', () => {
     const cwd = await makeFolder();
     const server = await startServerProcess(cwd, ['--shutdown-timeout', '600']);
     const client = await connect(server.environment);
-    await client.query('CREATE TABLE kept AS SELECT 7 AS n');
+    await client.query('CREATE TABLE kept (n int)');
+    await client.query('INSERT INTO kept VALUES (7)');
     await client.query('BEGIN');
     const first = server.stop('SIGTERM');
     await vi.waitFor(async () => expect((await ready(server))[0]).toBe(503), eventually);

@@ -85,7 +85,8 @@ describe('deleting one of two peers', () => {
     const west = await putCluster(postern, records, 'e'.repeat(26), { database, region: 'eu-west-1' });
     await records.close();
     const peer = await west.connect();
-    await peer.query('CREATE TABLE kept AS SELECT 1 AS n');
+    await peer.query('CREATE TABLE kept (n int)');
+    await peer.query('INSERT INTO kept VALUES (1)');
     const client = await east.connect();
     const clientTold = told(client);
     const asleep = async () => {
