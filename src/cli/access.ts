@@ -1,8 +1,7 @@
-import { parseArgs } from 'node:util';
 import { type AccessReview, isAtLeast, LEVELS, type Level } from '../access/report.ts';
 import { ConfigurationError } from '../config/configuration-error.ts';
-import { readOptions } from '../config/options.ts';
 import { formatReview } from './access-table.ts';
+import { PLACE, readFlags, readPlace, SWITCH, TEXT } from './flags.ts';
 import { askOperator } from './operator.ts';
 
 /** In ms: many clusters may have to be woken, one after the other. */
@@ -31,8 +30,18 @@ interface Asked {
   parameters: Readonly<Record<string, string>>;
 }
 
+const FLAGS = {
+  cluster: TEXT,
+  principal: TEXT,
+  role: TEXT,
+  json: SWITCH,
+  'fail-on': TEXT,
+  'no-wake': SWITCH,
+  ...PLACE,
+} as const;
+
 function readArguments(argv: readonly string[]): Asked {
-  const { values, positionals } = parse(argv);
+  const { values, positionals } = readFlags('access', argv, FLAGS, { allowPositionals: true });
   if (positionals.length > 0) throw new ConfigurationError(`${positionals[0]}: unexpected argument`);
   const failOn = values['fail-on'];
   const level = LEVELS.find((each) => each === failOn);
@@ -45,33 +54,5 @@ function readArguments(argv: readonly string[]): Asked {
     if (value === '') throw new ConfigurationError(`--${name}: is empty`);
     if (value !== undefined) parameters[name] = value;
   }
-  const rest = (['data-dir', 'config'] as const).flatMap((name) => {
-    const value = values[name];
-    return value === undefined ? [] : [`--${name}`, value];
-  });
-  const { options } = readOptions('env', rest, process.env, process.cwd());
-  return { dataDir: options.dataDir as string, json: values.json ?? false, failOn: level, parameters };
-}
-
-function parse(argv: readonly string[]) {
-  const option = { type: 'string' } as const;
-  const flag = { type: 'boolean' } as const;
-  try {
-    return parseArgs({
-      args: [...argv],
-      allowPositionals: true,
-      options: {
-        cluster: option,
-        principal: option,
-        role: option,
-        json: flag,
-        'fail-on': option,
-        'no-wake': flag,
-        'data-dir': option,
-        config: option,
-      },
-    });
-  } catch (error) {
-    throw new ConfigurationError(`access: ${(error as Error).message}`);
-  }
+  return { dataDir: readPlace(values).dataDir, json: values.json ?? false, failOn: level, parameters };
 }

@@ -1,11 +1,10 @@
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
 import type { Link } from '../audit/chain.ts';
 import { readChainKey, TRAIL_FOLDER, trailFolder } from '../audit/trail-folder.ts';
 import { type Finding, type TrailVerdict, verifyTrail } from '../audit/verify-trail.ts';
 import { ConfigurationError } from '../config/configuration-error.ts';
-import { readOptions } from '../config/options.ts';
 import { findSealer } from '../state/sealing.ts';
+import { PLACE, readFlags, readPlace, SWITCH, TEXT } from './flags.ts';
 
 /** `postern audit verify`. Resolves to the exit status: 0 whole, 1 broken. Throws Errors where there is nothing to verify. */
 export async function runAudit(argv: readonly string[]): Promise<number> {
@@ -21,17 +20,17 @@ export async function runAudit(argv: readonly string[]): Promise<number> {
 }
 
 function readArguments(argv: readonly string[]): { dataDir: string; json: boolean; through: Link | undefined } {
-  const { values, positionals } = parse(argv);
+  const { values, positionals } = readFlags(
+    'audit',
+    argv,
+    { json: SWITCH, through: TEXT, ...PLACE },
+    { allowPositionals: true },
+  );
   const [what, ...more] = positionals;
   if (what !== 'verify')
     throw new ConfigurationError(`audit: ${what ?? 'what to do'}: postern audit verify is what there is`);
   if (more.length > 0) throw new ConfigurationError(`${more[0]}: unexpected argument`);
-  const rest = (['data-dir', 'config'] as const).flatMap((name) => {
-    const value = values[name];
-    return value === undefined ? [] : [`--${name}`, value];
-  });
-  const { options } = readOptions('env', rest, process.env, process.cwd());
-  return { dataDir: options.dataDir as string, json: values.json ?? false, through: readLink(values.through) };
+  return { dataDir: readPlace(values).dataDir, json: values.json ?? false, through: readLink(values.through) };
 }
 
 function readLink(text: string | undefined): Link | undefined {
@@ -43,19 +42,6 @@ function readLink(text: string | undefined): Link | undefined {
     );
   }
   return { sequence: Number(sequence), seal };
-}
-
-function parse(argv: readonly string[]) {
-  const option = { type: 'string' } as const;
-  try {
-    return parseArgs({
-      args: [...argv],
-      allowPositionals: true,
-      options: { json: { type: 'boolean' }, through: option, 'data-dir': option, config: option },
-    });
-  } catch (error) {
-    throw new ConfigurationError(`audit: ${(error as Error).message}`);
-  }
 }
 
 export function formatVerdict({ problems, notes, files, lines, last }: TrailVerdict): string {

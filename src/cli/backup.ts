@@ -1,20 +1,17 @@
 import { resolve } from 'node:path';
-import { parseArgs } from 'node:util';
 import type { BackupDone } from '../backup/backup.ts';
 import { restore } from '../backup/restore.ts';
 import { ConfigurationError } from '../config/configuration-error.ts';
-import { readOptions } from '../config/options.ts';
+import { PLACE, readFlags, readPlace, SWITCH, TEXT } from './flags.ts';
 import { askOperator, NO_LIMIT } from './operator.ts';
-
-const text = { type: 'string' } as const;
 
 /** `postern backup`: asks the server that runs on the data directory to copy all of it. Resolves to the exit status. */
 export async function runBackup(argv: readonly string[]): Promise<number> {
-  const values = parse('backup', argv, { to: text, 'include-key': { type: 'boolean' } });
+  const { values } = readFlags('backup', argv, { to: TEXT, 'include-key': SWITCH, ...PLACE });
   if (!values.to) throw new ConfigurationError('--to: is missing (a folder that is not there yet)');
-  const to = resolve(values.to as string);
+  const to = resolve(values.to);
   const parameters = { to, key: values['include-key'] ? 'yes' : 'no' };
-  const done = await askOperator<BackupDone>(dataDirOf(values), '/backup', parameters, NO_LIMIT);
+  const done = await askOperator<BackupDone>(readPlace(values).dataDir, '/backup', parameters, NO_LIMIT);
   if (!done) throw new Error('the server does not make backups: it is of another version');
   const { files, size, databases } = done;
   const key = values['include-key'] ? 'The sealing key is in it.' : 'The sealing key is not in it: keep it elsewhere.';
@@ -24,11 +21,11 @@ export async function runBackup(argv: readonly string[]): Promise<number> {
 
 /** `postern restore`: makes a new data directory of a backup. Resolves to the exit status. */
 export async function runRestore(argv: readonly string[]): Promise<number> {
-  const values = parse('restore', argv, { from: text, 'key-file': text });
+  const { values } = readFlags('restore', argv, { from: TEXT, 'key-file': TEXT, ...PLACE });
   if (!values.from) throw new ConfigurationError('--from: is missing (the folder of a backup)');
-  const keyFile = values['key-file'] as string | undefined;
-  const dataDir = dataDirOf(values);
-  const manifest = await restore(resolve(values.from as string), dataDir, keyFile && resolve(keyFile));
+  const keyFile = values['key-file'];
+  const dataDir = readPlace(values).dataDir;
+  const manifest = await restore(resolve(values.from), dataDir, keyFile && resolve(keyFile));
   const key =
     manifest.hasKey || keyFile
       ? ''
@@ -37,26 +34,4 @@ export async function runRestore(argv: readonly string[]): Promise<number> {
     `${dataDir}: as of ${manifest.endedAt}, account ${manifest.account}, region ${manifest.region}. ${key}\n`,
   );
   return 0;
-}
-
-type Values = Record<string, string | boolean | undefined>;
-
-function parse(
-  command: string,
-  argv: readonly string[],
-  options: Record<string, { type: 'string' | 'boolean' }>,
-): Values {
-  try {
-    const all = { ...options, 'data-dir': text, config: text };
-    return parseArgs({ args: [...argv], options: all }).values as Values;
-  } catch (error) {
-    throw new ConfigurationError(`${command}: ${(error as Error).message}`);
-  }
-}
-
-function dataDirOf(values: Values): string {
-  const flags = ['data-dir', 'config'].flatMap((name) =>
-    typeof values[name] === 'string' ? [`--${name}`, values[name]] : [],
-  );
-  return readOptions('env', flags, process.env, process.cwd()).options.dataDir as string;
 }

@@ -1,7 +1,6 @@
 import { resolve } from 'node:path';
-import { parseArgs } from 'node:util';
 import { ConfigurationError } from '../config/configuration-error.ts';
-import { readOptions } from '../config/options.ts';
+import { PLACE, readFlags, readPlace, SWITCH, TEXT } from './flags.ts';
 import { editFile, HOSTS_FILE, withLines, withoutLines } from './hosts-file.ts';
 import { askOperator } from './operator.ts';
 
@@ -45,28 +44,10 @@ async function edit(file: string, dataDir: string, change: (text: string) => str
 }
 
 function readArguments(argv: readonly string[]) {
-  const { values } = parse(argv);
+  const { values } = readFlags('hosts', argv, { write: SWITCH, remove: SWITCH, file: TEXT, ...PLACE });
   const { write = false, remove = false, file } = values;
   if (write && remove) throw new ConfigurationError('--remove: not together with --write');
   if (file !== undefined && !write && !remove) throw new ConfigurationError('--file: only with --write or --remove');
   if (file === '') throw new ConfigurationError('--file: is empty');
-  const rest = (['data-dir', 'config'] as const).flatMap((name) => {
-    const value = values[name];
-    return value === undefined ? [] : [`--${name}`, value];
-  });
-  const { options } = readOptions('env', rest, process.env, process.cwd());
-  return { dataDir: options.dataDir as string, file: resolve(file ?? HOSTS_FILE), write, remove };
-}
-
-function parse(argv: readonly string[]) {
-  const option = { type: 'string' } as const;
-  const flag = { type: 'boolean' } as const;
-  try {
-    return parseArgs({
-      args: [...argv],
-      options: { write: flag, remove: flag, file: option, 'data-dir': option, config: option },
-    });
-  } catch (error) {
-    throw new ConfigurationError(`hosts: ${(error as Error).message}`);
-  }
+  return { dataDir: readPlace(values).dataDir, file: resolve(file ?? HOSTS_FILE), write, remove };
 }

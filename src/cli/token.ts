@@ -1,6 +1,6 @@
-import { parseArgs } from 'node:util';
 import { ConfigurationError } from '../config/configuration-error.ts';
 import { presignToken } from '../sigv4/presign.ts';
+import { readFlags, TEXT } from './flags.ts';
 
 const DEFAULT_LIFETIME = 900;
 const MAX_LIFETIME = 604_800;
@@ -31,7 +31,7 @@ export function makeToken(argv: readonly string[], env: NodeJS.ProcessEnv, now: 
 }
 
 function readArguments(argv: readonly string[], env: NodeJS.ProcessEnv) {
-  const values = parse(argv);
+  const values = readFlags('token', argv, { user: TEXT, hostname: TEXT, region: TEXT, 'expires-in': TEXT }).values;
   const user = values.user;
   if (!user) throw new ConfigurationError('--user: is missing (a database role, such as admin)');
   const hostname = values.hostname ?? env['CLUSTER_ENDPOINT'] ?? env['POSTERN_CLUSTER_HOSTNAME'] ?? env['PGHOST'];
@@ -53,18 +53,6 @@ function readArguments(argv: readonly string[], env: NodeJS.ProcessEnv) {
     );
   }
   return { user, hostname, region, expiresIn };
-}
-
-function parse(argv: readonly string[]) {
-  const option = { type: 'string' } as const;
-  try {
-    return parseArgs({
-      args: [...argv],
-      options: { user: option, hostname: option, region: option, 'expires-in': option },
-    }).values;
-  } catch (error) {
-    throw new ConfigurationError(`token: ${(error as Error).message}`);
-  }
 }
 
 function required(value: string | undefined, name: string): string {

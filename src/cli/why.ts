@@ -1,8 +1,7 @@
-import { parseArgs } from 'node:util';
 import type { Report, StepReport } from '../attempts/report.ts';
 import { ConfigurationError } from '../config/configuration-error.ts';
-import { readOptions } from '../config/options.ts';
 import type { Miss, PolicyExplanation, StatementExplanation } from '../iam/policy/explain.ts';
+import { PLACE, readFlags, readPlace, SWITCH, TEXT } from './flags.ts';
 import { askOperator } from './operator.ts';
 
 /** `postern why`: how a login attempt went, or would go. Resolves to the exit status: 0 let in, 1 not. */
@@ -28,15 +27,12 @@ interface Asked {
   parameters: Readonly<Record<string, string>>;
 }
 
+const FLAGS = { user: TEXT, principal: TEXT, cluster: TEXT, json: SWITCH, ...PLACE } as const;
+
 function readArguments(argv: readonly string[]): Asked {
-  const { values, positionals } = parse(argv);
+  const { values, positionals } = readFlags('why', argv, FLAGS, { allowPositionals: true });
   const { user, principal, cluster, json = false } = values;
-  const rest = ['data-dir', 'config'].flatMap((name) => {
-    const value = values[name as 'data-dir' | 'config'];
-    return value === undefined ? [] : [`--${name}`, value];
-  });
-  const { options } = readOptions('env', rest, process.env, process.cwd());
-  const common = { dataDir: options.dataDir as string, json };
+  const common = { dataDir: readPlace(values).dataDir, json };
   if (user === undefined && principal === undefined) {
     if (cluster !== undefined) throw new ConfigurationError('--cluster: only with --user and --principal');
     if (positionals.length > 1) throw new ConfigurationError(`${positionals[1]}: unexpected argument`);
@@ -48,26 +44,6 @@ function readArguments(argv: readonly string[]): Asked {
   if (positionals.length > 0) throw new ConfigurationError(`${positionals[0]}: unexpected argument`);
   const parameters = { user, principal, ...(cluster === undefined ? {} : { cluster }) };
   return { ...common, path: '/would-admit', parameters };
-}
-
-function parse(argv: readonly string[]) {
-  const option = { type: 'string' } as const;
-  try {
-    return parseArgs({
-      args: [...argv],
-      allowPositionals: true,
-      options: {
-        user: option,
-        principal: option,
-        cluster: option,
-        json: { type: 'boolean' },
-        'data-dir': option,
-        config: option,
-      },
-    });
-  } catch (error) {
-    throw new ConfigurationError(`why: ${(error as Error).message}`);
-  }
 }
 
 const MARKS: Readonly<Record<StepReport['outcome'], string>> = {
