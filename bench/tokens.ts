@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { newAccessKey } from '../src/iam/access-keys.ts';
 import { createAuthority } from '../src/iam/authority.ts';
+import { PLAIN_GRANT } from '../src/iam/identity.ts';
 import { createKeyRing } from '../src/iam/keys.ts';
 import { presignToken } from '../src/sigv4/presign.ts';
 import { parseToken } from '../src/sigv4/token.ts';
@@ -9,7 +10,7 @@ import { verifyToken } from '../src/sigv4/verify.ts';
 import { createMemoryStore } from '../src/state/memory-store.ts';
 import type { RoleRecord, UserRecord } from '../src/state/records.ts';
 import { createSealer } from '../src/state/sealing.ts';
-import { createSessionMaker, PLAIN_GRANT } from '../src/sts/session-token.ts';
+import { createSessionMaker } from '../src/sts/session-token.ts';
 import { cpuTime } from './cpu-time.ts';
 
 const ACCOUNT = '123456789012';

@@ -3,7 +3,7 @@ import { createMemoryStore } from '../state/memory-store.ts';
 import type { ClusterRecord, GroupRecord, ManagedPolicyRecord, RoleRecord, UserRecord } from '../state/records.ts';
 import type { Draft } from '../state/store.ts';
 import { createAuthority } from './authority.ts';
-import type { Identity, SessionFacts } from './identity.ts';
+import { type Identity, PLAIN_GRANT, type SessionFacts } from './identity.ts';
 
 const ACCOUNT = '123456789012';
 const ID = 'abcdefghijklmnopqrstuvwxyz';
@@ -71,13 +71,7 @@ const devs: GroupRecord = { name: 'devs', id: 'AGPADEVS', path: '/', createdAt, 
 const session = (facts: Partial<SessionFacts> = {}): SessionFacts => ({
   issuedAt: new Date(createdAt),
   expiresAt: new Date('2026-01-01T01:00:00Z'),
-  policies: undefined,
-  policyArns: [],
-  tags: [],
-  transitiveTagKeys: [],
-  sourceIdentity: undefined,
-  federatedProvider: undefined,
-  claims: {},
+  ...PLAIN_GRANT,
   issuer: undefined,
   ...facts,
 });

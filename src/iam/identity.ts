@@ -44,6 +44,20 @@ export interface SessionFacts {
   issuer: string | undefined;
 }
 
+/** What a session is given. */
+export type SessionGrant = Omit<SessionFacts, 'issuedAt' | 'expiresAt' | 'issuer'>;
+
+/** The grant of a session that nobody restricted or tagged. */
+export const PLAIN_GRANT: SessionGrant = {
+  policies: undefined,
+  policyArns: [],
+  tags: [],
+  transitiveTagKeys: [],
+  sourceIdentity: undefined,
+  federatedProvider: undefined,
+  claims: {},
+};
+
 /**
  * A key's secret, and whether it may be used. An unknown key has a secret too (a decoy that nobody can know), so that a
  * front computes and compares one signature for every key and only then looks at the verdict.

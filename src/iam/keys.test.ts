@@ -3,11 +3,11 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import { createMemoryStore } from '../state/memory-store.ts';
 import { createSealer } from '../state/sealing.ts';
 import type { Store } from '../state/store.ts';
-import { createSessionMaker, PLAIN_GRANT, type SessionCredentials, type SessionMaker } from '../sts/session-token.ts';
+import { createSessionMaker, type SessionCredentials, type SessionMaker } from '../sts/session-token.ts';
 import { newAccessKey } from './access-keys.ts';
 import { createAuthority } from './authority.ts';
 import { AccountMismatch, bootstrapAccount, rootCredentials } from './bootstrap.ts';
-import type { Identity, KeyRing } from './identity.ts';
+import { type Identity, type KeyRing, PLAIN_GRANT } from './identity.ts';
 import { createKeyRing, type SessionSubject } from './keys.ts';
 
 const ACCOUNT = '123456789012';

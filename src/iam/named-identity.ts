@@ -1,6 +1,6 @@
 import type { Store } from '../state/store.ts';
 import { nameKey, roleArn, rootArn, sessionArn, userArn } from './arn.ts';
-import type { Identity, SessionFacts } from './identity.ts';
+import { type Identity, PLAIN_GRANT, type SessionFacts } from './identity.ts';
 
 /** What a session is called that nobody has begun. */
 const SESSION_NAME = 'session';
@@ -38,16 +38,6 @@ export function namedIdentity(
 }
 
 function plainSession(issuedAt: Date, seconds: number): SessionFacts {
-  return {
-    issuedAt,
-    expiresAt: new Date(issuedAt.getTime() + seconds * 1000),
-    policies: undefined,
-    policyArns: [],
-    tags: [],
-    transitiveTagKeys: [],
-    sourceIdentity: undefined,
-    federatedProvider: undefined,
-    claims: {},
-    issuer: undefined,
-  };
+  const expiresAt = new Date(issuedAt.getTime() + seconds * 1000);
+  return { ...PLAIN_GRANT, issuedAt, expiresAt, issuer: undefined };
 }

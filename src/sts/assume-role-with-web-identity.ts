@@ -1,10 +1,10 @@
 import { sessionArn } from '../iam/arn.ts';
+import type { SessionGrant } from '../iam/identity.ts';
 import { type InputOf, required, UNSUPPORTED } from '../iam/input.ts';
 import type { RequestContext } from '../iam/request-facts.ts';
 import { Refused } from '../refused.ts';
 import { packedPolicySize } from './packed-size.ts';
 import { sessionContext, sessionPolicies } from './session-parameters.ts';
-import type { SessionGrant } from './session-token.ts';
 import { policyArns, roleArn, roleDuration, roleSessionName, sessionPolicy, webIdentityToken } from './shapes.ts';
 import { findRoleByArn, roleSessionSeconds, type Sts } from './sts.ts';
 

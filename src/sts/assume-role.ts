@@ -1,5 +1,5 @@
 import { sessionArn } from '../iam/arn.ts';
-import type { Identity } from '../iam/identity.ts';
+import { type Identity, PLAIN_GRANT, type SessionGrant } from '../iam/identity.ts';
 import { type InputOf, required, UNSUPPORTED } from '../iam/input.ts';
 import type { RequestContext } from '../iam/request-facts.ts';
 import { tagKeyList, tagList } from '../iam/shapes.ts';
@@ -7,7 +7,6 @@ import { Refused } from '../refused.ts';
 import { packedPolicySize } from './packed-size.ts';
 import { authorise, denied, type RoleAction } from './role-access.ts';
 import { invalid, sessionContext, sessionPolicies, sessionTags } from './session-parameters.ts';
-import { PLAIN_GRANT, type SessionGrant } from './session-token.ts';
 import {
   externalId,
   policyArns,

@@ -1,12 +1,11 @@
 import { federatedUserArn } from '../iam/arn.ts';
-import type { Identity } from '../iam/identity.ts';
+import { type Identity, PLAIN_GRANT, type SessionGrant } from '../iam/identity.ts';
 import { type InputOf, required } from '../iam/input.ts';
 import type { RequestContext } from '../iam/request-facts.ts';
 import { tagList } from '../iam/shapes.ts';
 import { ownSessionSeconds, ownSubject } from './get-session-token.ts';
 import { packedPolicySize } from './packed-size.ts';
 import { sessionContext, sessionPolicies, sessionTags } from './session-parameters.ts';
-import { PLAIN_GRANT, type SessionGrant } from './session-token.ts';
 import { duration, federatedUserName, policyArns, sessionPolicy } from './shapes.ts';
 import type { Sts } from './sts.ts';
 

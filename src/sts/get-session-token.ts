@@ -1,8 +1,7 @@
 import { nameInArn } from '../iam/arn.ts';
-import type { Identity } from '../iam/identity.ts';
+import { type Identity, PLAIN_GRANT } from '../iam/identity.ts';
 import { type InputOf, UNSUPPORTED } from '../iam/input.ts';
 import type { SessionSubject } from '../iam/keys.ts';
-import { PLAIN_GRANT } from './session-token.ts';
 import { duration } from './shapes.ts';
 import type { Sts } from './sts.ts';
 

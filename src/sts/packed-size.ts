@@ -1,6 +1,6 @@
 import { deflateRawSync } from 'node:zlib';
+import type { SessionGrant } from '../iam/identity.ts';
 import { Refused } from '../refused.ts';
-import type { SessionGrant } from './session-token.ts';
 
 /*
  * AWS packs session policies, the ARNs of managed ones and session tags "into a packed binary format that has a separate

@@ -1,10 +1,10 @@
 import { awsManagedPolicy } from '../iam/aws-managed-policies.ts';
+import type { SessionGrant } from '../iam/identity.ts';
 import { parseIdentityPolicy } from '../iam/policy/parse.ts';
 import { key, type RequestContext } from '../iam/request-facts.ts';
 import { Refused } from '../refused.ts';
 import type { Tag } from '../state/records.ts';
 import type { Store } from '../state/store.ts';
-import type { SessionGrant } from './session-token.ts';
 
 /** What the operations that begin a session are passed to restrict and to mark it. */
 

@@ -2,11 +2,12 @@ import { randomBytes } from 'node:crypto';
 import { deflateRawSync } from 'node:zlib';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { PLAIN_GRANT, type SessionGrant } from '../iam/identity.ts';
 import type { SessionSubject } from '../iam/keys.ts';
 import { Refused } from '../refused.ts';
 import { createSealer } from '../state/sealing.ts';
 import { MAX_SESSION_TOKEN } from './packed-size.ts';
-import { createSessionMaker, PLAIN_GRANT, type SessionGrant } from './session-token.ts';
+import { createSessionMaker } from './session-token.ts';
 
 const NOW = new Date('2026-03-01T12:00:00.900Z');
 const sealer = createSealer(randomBytes(32));

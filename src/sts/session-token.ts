@@ -1,6 +1,6 @@
 import { createHmac } from 'node:crypto';
 import { deflateRawSync, inflateRawSync } from 'node:zlib';
-import type { SessionFacts } from '../iam/identity.ts';
+import { PLAIN_GRANT, type SessionGrant } from '../iam/identity.ts';
 import { type Random, uniqueId } from '../iam/ids.ts';
 import type { Session, SessionSubject, Sessions } from '../iam/keys.ts';
 import type { Sealer } from '../state/sealer.ts';
@@ -18,20 +18,6 @@ export interface SessionCredentials {
   SessionToken: string;
   Expiration: Date;
 }
-
-/** What a session is given. */
-export type SessionGrant = Omit<SessionFacts, 'issuedAt' | 'expiresAt' | 'issuer'>;
-
-/** The grant of a session that nobody restricted or tagged. */
-export const PLAIN_GRANT: SessionGrant = {
-  policies: undefined,
-  policyArns: [],
-  tags: [],
-  transitiveTagKeys: [],
-  sourceIdentity: undefined,
-  federatedProvider: undefined,
-  claims: {},
-};
 
 export interface SessionMaker extends Sessions {
   /** `seconds` is how long the session lasts from `now`. Throws Refused `packed-policy-too-large`. */
