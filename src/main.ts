@@ -24,6 +24,7 @@ import { controlPlane } from './declared/control-plane.ts';
 import { createEmbeddedHost } from './engine/embedded/host.ts';
 import { keepRunning } from './engine/kept.ts';
 import type { Engine, EngineHost } from './engine/port.ts';
+import { AllTransactions } from './gateway/cluster-transactions.ts';
 import { FailedLogins } from './gateway/failed-logins.ts';
 import type { Gateway } from './gateway/gateway.ts';
 import { listen } from './gateway/listener.ts';
@@ -179,7 +180,7 @@ export async function startServer({ options, durable, env, log }: ServerSetup): 
     const clusters = join(dataDir, 'clusters');
     const fleet = new Fleet({
       host,
-      openCatalog: openRoleCatalog,
+      openCatalog: (engine, events) => openRoleCatalog(engine, events, { tellsWaits: options.dialect === 'dsql' }),
       folder: clusters,
       durable,
       maxConnections: options.postgresConnections,
@@ -363,6 +364,7 @@ export async function startServer({ options, durable, env, log }: ServerSetup): 
       fidelity: options.fidelity,
       maxConnectionTime: options.maxConnectionTime * 1000,
       reader,
+      transactions: new AllTransactions(),
       tls: () => certificate.tls,
       loginTime: LOGIN_TIME,
       newConnectionId: randomUUID,

@@ -6,7 +6,7 @@ import { describe, expect, it } from 'vitest';
 const SRC = fileURLToPath(new URL('../src', import.meta.url));
 
 /** Pure calculations: no clock, network, file or logger. */
-const PURE = ['pgwire', 'sigv4', 'iam/policy', 'sql'];
+const PURE = ['pgwire', 'sigv4', 'iam/policy', 'sql', 'transactions'];
 const DOMAIN = ['iam', 'sts', 'roles', 'clusters', 'state', 'audit', 'attempts'];
 const FRONTS = ['gateway', 'http'];
 const ADAPTERS = ['engine/embedded'];
@@ -16,6 +16,7 @@ const MAY: Record<string, readonly string[]> = {
   pgwire: ['refused.ts'],
   sigv4: ['refused.ts'],
   sql: [],
+  transactions: ['sql'],
   'iam/policy': ['refused.ts', 'iam/identity.ts', 'iam/arn.ts'],
   iam: [...DOMAIN, 'iam/policy', 'refused.ts'],
   sts: [...DOMAIN, 'iam/policy', 'refused.ts'],

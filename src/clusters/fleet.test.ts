@@ -59,6 +59,8 @@ class FakeHost {
     return {
       facts: async () => undefined,
       mappings: async () => [],
+      blockers: async () => [],
+      schemaFacts: async () => ({ functions: new Set<string>(), cascading: new Set<string>() }),
       close: async () => void this.said.push(`close ${name}`),
     };
   };

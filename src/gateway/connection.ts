@@ -14,10 +14,12 @@ import { cancelKeyLength, greeting, versionAnswer } from './greet.ts';
 import { limitTime } from './lifetime.ts';
 import { checkRole, login, type Permitted } from './login.ts';
 import { internalErrorFields, refusalFields, sayAndEnd } from './refuse.ts';
-import { Relay, type SessionEnd } from './relay.ts';
+import type { Relay, SessionEnd } from './relay.ts';
 import type { Session } from './sessions.ts';
 import { readSessionRequest, type SessionRequest } from './settings.ts';
+import { StreamRelay } from './stream-relay.ts';
 import { startWatch } from './traffic.ts';
+import { TurnRelay } from './turn-relay.ts';
 import { wakeUp } from './wake-up.ts';
 
 /** One client connection from its first byte to its last. `ended` never rejects. */
@@ -185,19 +187,30 @@ async function serve(
     const say = `database "${request.database.slice(0, 64)}" does not exist`;
     throw new Refused('unknown-database', { say, detail: say });
   }
-  const { engine } = permitted.cluster;
+  const { engine, catalog } = permitted.cluster;
+  const { reader } = gateway;
+  const transactions = reader && (await gateway.transactions.of(catalog));
   const engineSession = await openEngineSession(engine, permitted.role, request.settings);
-  const relay = new Relay({
+  const options = {
     client: client.encrypted,
     engine: engineSession.socket,
-    dialect: gateway.dialect,
-    reader: gateway.reader,
     role: permitted.role,
     connectionId,
     traffic: gateway.traffic,
     mappingsCommitted: () => gateway.refreshMappings(cluster.database),
     rolesChanged: report.rolesChanged,
-  });
+  };
+  const relay: Relay =
+    reader && transactions
+      ? new TurnRelay({
+          ...options,
+          reader,
+          processId: engineSession.processId,
+          cluster: transactions,
+          cancel: () => cancelInEngine(engine, engineSession),
+          now: () => performance.now(),
+        })
+      : new StreamRelay(options);
   const session: Session = {
     connectionId,
     clusterId: cluster.id,

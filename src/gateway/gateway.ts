@@ -3,6 +3,7 @@ import type { Audit } from '../audit/events.ts';
 import type { ClusterDirectory } from '../clusters/cluster.ts';
 import type { Fleet } from '../clusters/fleet.ts';
 import type { ServerTls } from './client.ts';
+import type { AllTransactions } from './cluster-transactions.ts';
 import type { FailedLogins } from './failed-logins.ts';
 import type { LoginDependencies } from './login.ts';
 import type { Quotas } from './quotas.ts';
@@ -31,6 +32,7 @@ export interface Gateway extends Omit<LoginDependencies, 'wake' | 'passed' | 'ch
   fidelity: 'local' | 'strict';
   /** Reads the statements of all sessions; in the dialect dsql only. */
   reader: Reader | undefined;
+  transactions: AllTransactions;
   /** The certificate in use now: asked anew for every connection, since it can be reloaded. */
   tls: () => ServerTls;
   /** From the first byte to ReadyForQuery, in ms. */

@@ -5,10 +5,9 @@ import { MAPPING_PROCEDURES, TAG_NOTICE } from '../roles/catalog-sql.ts';
 import { SHOW_TAG } from '../roles/environment-sql.ts';
 import { GUARD_FUNCTIONS } from '../roles/guards-sql.ts';
 import { isReadableEncoding } from '../sql/dialect/settings.ts';
-import { TEXTS } from '../sql/dialect/texts.ts';
-import { type Reader, refusedReading } from './reader.ts';
+import type { Refusal } from '../sql/dialect/texts.ts';
 import type { Reading } from './reading.ts';
-import { originalPosition, type Translation, type TranslationOptions, translate } from './translate.ts';
+import { type Change, originalPosition, type Translation, type TranslationOptions, translate } from './translate.ts';
 
 const NOTHING = Buffer.alloc(0);
 const TAG_FIELD = Buffer.from(`\0C${TAG_NOTICE}\0`, 'latin1');
@@ -37,18 +36,15 @@ export class Statements {
   /** Of the simple query that is being answered. */
   #translated: { original: string; translation: Translation } | undefined;
 
-  readonly #reader: Reader | undefined;
-  readonly #goOn: () => void;
-  /** The long text that was given away to be read, and what came of it. */
-  #long: { text: string; reading: Reading | undefined } | undefined;
   /** A setting with which texts mean what cannot be known; the dialect dsql lets nobody change it. */
   #unreadable: string | undefined;
 
-  /** `reader` is that of the dialect dsql. `goOn` is called when a message that was held can be shown again. */
-  constructor(role: string, reader: Reader | undefined, goOn: () => void) {
+  constructor(role: string) {
     this.#session = { role, standardConformingStrings: true };
-    this.#reader = reader;
-    this.#goOn = goOn;
+  }
+
+  get unreadable(): string | undefined {
+    return this.#unreadable;
   }
 
   /** Whether an AWS IAM statement has run since this was asked last. */
@@ -71,33 +67,28 @@ export class Statements {
     const end = frame.indexOf(0, start);
     // A message without its terminators is PostgreSQL's to refuse.
     if (start < 5 || end < 0) return undefined;
-    const original = frame.toString('latin1', start, end);
-    const reading = this.#read(original);
-    if (reading === 'hold') return reading;
-    const translation = translate(original, this.#session, (error) => this.#refuse(error), reading);
-    if (frame[0] === QUERY) this.#translated = translation && { original, translation };
+    const translation = this.translation(frame.toString('latin1', start, end), { simple: frame[0] === QUERY });
     if (!translation) return undefined;
     const text = Buffer.from(translation.sql, 'latin1');
     return message(String.fromCharCode(frame[0] as number), frame.subarray(5, start), text, frame.subarray(end));
   }
 
-  #read(text: string): Reading | undefined | 'hold' {
-    if (!this.#reader) return undefined;
-    if (this.#unreadable !== undefined) return refusedReading(TEXTS.setting(this.#unreadable));
-    const reading = this.#reader.read(text);
-    if (reading) return reading;
-    if (this.#long?.text !== text) {
-      const long = { text, reading: undefined as Reading | undefined };
-      this.#long = long;
-      this.#reader.readLong(text).then((answer) => {
-        long.reading = answer;
-        this.#goOn();
-      });
-    }
-    if (!this.#long.reading) return 'hold';
-    const answer = this.#long.reading;
-    this.#long = undefined;
-    return answer;
+  /**
+   * A text, one char a byte, as the engine is to get it; undefined where it stays as it is. `reading` and `changes`: see
+   * `translate`. `simple`: whether the answers that come next are this text's.
+   */
+  translation(
+    original: string,
+    { reading, changes, simple }: { reading?: Reading; changes?: readonly Change[]; simple: boolean },
+  ): Translation | undefined {
+    const translation = translate(original, this.#session, (error) => this.#refuse(error), reading, changes);
+    if (simple) this.#translated = translation && { original, translation };
+    return translation;
+  }
+
+  /** A text that the engine will fail with, so that the client is told this. */
+  refusal({ sqlstate, message: text, detail }: Refusal): string {
+    return this.#refuse({ severity: 'ERROR', code: sqlstate, message: text, detail });
   }
 
   /**

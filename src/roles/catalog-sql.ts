@@ -9,9 +9,10 @@
  */
 import { environmentSql } from './environment-sql.ts';
 import { GUARDS_SQL } from './guards-sql.ts';
+import { TRANSACTIONS_SQL } from './transactions-sql.ts';
 
 /** Version of the catalog below. Raise it with every change: `CATALOG_SQL` is run again on databases of an older one. */
-export const CATALOG_VERSION = 4;
+export const CATALOG_VERSION = 5;
 
 /** The predefined role. */
 export const ADMIN_ROLE = 'admin';
@@ -150,6 +151,7 @@ END $$;
 
 ${environmentSql(TAG_NOTICE)}
 ${GUARDS_SQL}
+${TRANSACTIONS_SQL}
 
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA postern FROM PUBLIC;
 GRANT USAGE ON SCHEMA sys TO PUBLIC;
