@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { decodeFields } from '../pgwire/fields.ts';
-import { type FrameRule, FrameScanner, PASS, READ, type Verdict } from '../pgwire/frame-scanner.ts';
+import { type FrameRule, FrameScanner, type FrameSink, PASS, READ, type Verdict } from '../pgwire/frame-scanner.ts';
 import { type ErrorFields, errorResponse, type TransactionStatus } from '../pgwire/messages.ts';
 import { commandTag, statusOf } from './engine-messages.ts';
 
@@ -46,8 +46,8 @@ const MAX_ENGINE_READ = 64 * 1024;
 const NOTHING = Buffer.alloc(0);
 
 const RULES = new Map<string, FrameRule>();
-for (const type of '2AKTVcdnt') RULES.set(type, { treatment: PASS, maxLength: 0x7fffffff });
-for (const type of '13CDEGHINSWZs')
+for (const type of '2ADKTVcdnt') RULES.set(type, { treatment: PASS, maxLength: 0x7fffffff });
+for (const type of '13CEGHINSWZs')
   RULES.set(type, { treatment: READ, maxLength: 0x7fffffff, readUpTo: MAX_ENGINE_READ });
 
 interface Pending {
@@ -73,10 +73,11 @@ export class Answers {
   /** `unasked` sees the notices and settings that come with answers to requests of ours. */
   constructor(unasked: (frame: Buffer) => Verdict) {
     this.#unasked = unasked;
-    this.#scanner = new FrameScanner(RULES, {
+    const sink: FrameSink = {
       forward: (bytes) => this.#forward(bytes),
       read: (type, chunk, start, end) => this.#read(type, chunk, start, end),
-    });
+    };
+    this.#scanner = new FrameScanner(RULES, sink, { inOrder: true });
   }
 
   get expected(): boolean {
@@ -130,7 +131,12 @@ export class Answers {
     if (bytes === this.#aside) this.#aside = undefined;
     else pending.hash.update(bytes);
     const { reader, answer } = pending;
-    if (!reader || pending.muted) return;
+    if (!reader) {
+      pending.heldBytes += bytes.length;
+      if (pending.heldBytes <= MAX_HELD) answer.held.push(bytes);
+      return;
+    }
+    if (pending.muted) return;
     if (answer.lastTag) {
       const tag = answer.lastTag;
       answer.lastTag = undefined;
@@ -160,8 +166,6 @@ export class Answers {
     if (!pending) return undefined;
     const frame = chunk.subarray(start, end);
     switch (String.fromCharCode(type)) {
-      case 'D':
-        return pending.reader ? undefined : this.#value(pending, frame);
       case 'C':
         return this.#tag(pending, frame);
       case 'I':
@@ -194,12 +198,6 @@ export class Answers {
     if (!(bytes instanceof Buffer) || bytes.length === 0) return NOTHING;
     this.#aside = Buffer.from(bytes);
     return this.#aside;
-  }
-
-  #value({ answer }: Pending, frame: Buffer): Verdict {
-    const length = frame.readInt32BE(7);
-    answer.values.push(length < 0 ? '' : frame.toString('utf8', 11, 11 + length));
-    return undefined;
   }
 
   #tag(pending: Pending, frame: Buffer): Verdict {
@@ -250,12 +248,24 @@ export class Answers {
 
   #ready(pending: Pending, status: TransactionStatus): Verdict {
     this.#pending.shift();
-    const { answer, hash, resolve } = pending;
+    const { answer, hash, resolve, reader } = pending;
+    if (!reader) answer.values = firstColumns(Buffer.concat(answer.held.splice(0)));
     answer.status = status;
     answer.digest = hash.digest('base64');
     resolve(answer);
     return NOTHING;
   }
+}
+
+/** Of the rows in some messages. */
+function firstColumns(messages: Buffer): string[] {
+  const values: string[] = [];
+  for (let at = 0; messages.length - at > 5; at += 1 + messages.readInt32BE(at + 1)) {
+    if (messages[at] !== 0x44 || messages.readInt16BE(at + 5) < 1) continue;
+    const length = messages.readInt32BE(at + 7);
+    values.push(length < 0 ? '' : messages.toString('utf8', at + 11, at + 11 + length));
+  }
+  return values;
 }
 
 /** The session is over: nobody waits for an answer any more. */

@@ -98,6 +98,10 @@ export class TurnRelay extends Relay {
   #size = 0;
   /** Whether it must be done in steps. */
   #careful = false;
+  /** Whether there is anything. */
+  #collects = false;
+  /** The Flush that ends a part of it. */
+  #flush: Buffer | undefined;
   /** Whether a part of it binds portals. */
   #binds = false;
   /** The piece that the scanner is about to forward. */
@@ -172,6 +176,11 @@ export class TurnRelay extends Relay {
       this.toEngine(bytes);
       return;
     }
+    if (bytes === this.#flush) {
+      this.#flush = undefined;
+      this.#startCollected(false);
+      return;
+    }
     const next = this.#next;
     this.#next = undefined;
     this.#pieces.push(next?.bytes === bytes ? next : { bytes });
@@ -192,12 +201,15 @@ export class TurnRelay extends Relay {
       case CODE.Q:
       case CODE.F:
         // PostgreSQL does what was sent before, and answers it without a Sync.
-        if (this.#pieces.length > 0) return this.#collected(false, 'hold');
+        if (this.#phase === 'collecting' && this.#collects) return this.#doCollectedFirst();
         return type === CODE.Q ? this.#readQuery(chunk.subarray(start, end)) : this.#refuseCall();
       case CODE.S:
         return this.#readSync();
       case CODE.H:
-        return this.#phase === 'ready' ? undefined : this.#collected(false, NOTHING);
+        if (this.#phase === 'ready') return undefined;
+        // What came before it is on its way to us.
+        this.#flush = Buffer.from(chunk.subarray(start, end));
+        return this.#flush;
       default:
         return this.#readExtended(type, chunk, start, end);
     }
@@ -293,6 +305,7 @@ export class TurnRelay extends Relay {
         break;
     }
     this.#phase = 'collecting';
+    this.#collects = true;
     if (!this.#mustCare) return translated;
     const bytes = Buffer.from(chunk.subarray(start, end));
     this.#next = { bytes, type, ...piece };
@@ -324,7 +337,10 @@ export class TurnRelay extends Relay {
   }
 
   #readSync(): Verdict {
-    if (this.#mustCare || this.#runner.failed) return this.#collected(true, NOTHING);
+    if (this.#mustCare || this.#runner.failed) {
+      this.#startCollected(true);
+      return NOTHING;
+    }
     const pieces = this.#takePieces();
     this.#phase = 'passing';
     for (const { bytes } of pieces) this.toEngine(bytes);
@@ -336,14 +352,19 @@ export class TurnRelay extends Relay {
     this.#pieces = [];
     this.#size = 0;
     this.#binds = false;
+    this.#collects = false;
     return pieces;
   }
 
-  /** What was collected is done. `verdict`: on the message that asks for it. */
-  #collected<V extends Verdict>(final: boolean, verdict: V): Verdict {
+  #doCollectedFirst(): 'hold' {
+    queueMicrotask(() => this.guarded(() => this.#startCollected(false), 'client'));
+    return this.#hold();
+  }
+
+  /** What was collected is done. `final`: whether Sync has come. */
+  #startCollected(final: boolean): void {
     const binds = this.#binds;
     this.#start(extendedSteps(this.#takePieces(), binds, this.#writer), { final, simple: false });
-    return verdict === 'hold' ? this.#hold() : verdict;
   }
 
   /** A text in the form in which the engine is to get it. */

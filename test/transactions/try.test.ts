@@ -1,4 +1,4 @@
-import { expect, it } from 'vitest';
+import { it } from 'vitest';
 import { startTestServer } from '../harness/server.ts';
 import { Schedule } from './schedule.ts';
 import { readFileSync } from 'node:fs';
