@@ -13,6 +13,8 @@ export class Block {
   readonly journal = new Journal<Step>();
   /** Whether the client knows of it. */
   explicit: boolean;
+  /** Whether the engine has been told to begin it, where it is implied. */
+  wrapped = false;
   /** Whether the engine has a savepoint before all that it did. */
   savepoint = false;
   /** What it did is undone in the engine, and not yet done again. */

@@ -202,8 +202,8 @@ export class TransactionRunner implements Party {
 
   async #execute(step: Step, position: Position): Promise<boolean> {
     const { isLast } = position;
-    const block = this.#block ?? (await this.#beginImplied(step, position));
-    const isWrapped = !block.explicit && this.#port.status === 'T';
+    const block = this.#block ?? this.#beginImplied(step, position);
+    const isWrapped = !block.explicit && block.wrapped;
     const refused = this.#refused(block, step);
     for (let attempt = 1; ; attempt++) {
       const stale = await this.#restore(block, step);
@@ -241,13 +241,12 @@ export class TransactionRunner implements Party {
   }
 
   /** The transaction that every statement outside of a block is. */
-  async #beginImplied(step: Step, position: Position): Promise<Block> {
+  #beginImplied(step: Step, position: Position): Block {
     const block = new Block(this.#cluster.conflicts.begin(this, false), this.#now());
     this.#block = block;
-    if (this.#mustBeWrapped(step, position)) {
-      const { error } = await this.#port.request('BEGIN');
-      if (error) throw new Error(`BEGIN failed: ${error.get('M')}`);
-    }
+    block.wrapped = this.#mustBeWrapped(step, position);
+    // Nobody waits for its answer: it comes before that of what follows.
+    if (block.wrapped) this.#port.request('BEGIN').catch(() => undefined);
     return block;
   }
 
@@ -286,7 +285,7 @@ export class TransactionRunner implements Party {
       return refusal && errorOf(refusal);
     };
     const isMeasured =
-      this.#port.status === 'T' &&
+      (block.explicit || block.wrapped) &&
       writing.refused.size === 0 &&
       step.statements.some((statement) => this.#cluster.mustBeMeasured(statement));
     if (!isMeasured) {

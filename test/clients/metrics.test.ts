@@ -83,7 +83,8 @@ describe('GET /metrics', () => {
     const conflicts = await metric('postern_conflicts_total');
     await client.query('UPDATE counted SET n = 2');
     await client.query('COMMIT');
-    await expect(other.query('UPDATE counted SET n = 3')).rejects.toMatchObject({ code: '40001' });
+    await other.query('UPDATE counted SET n = 3');
+    await expect(other.query('COMMIT')).rejects.toMatchObject({ code: '40001' });
     expect(await metric('postern_conflicts_total')).toBe(conflicts + 1);
     await Promise.all([client.end(), other.end()]);
     await vi.waitFor(async () => expect(await metric(sessions)).toBe(0), eventually);

@@ -1,6 +1,6 @@
 import type pg from 'pg';
-import type { TestServer } from '../harness/server.ts';
 import type { Protocol } from '../dialect/session.ts';
+import type { TestServer } from '../harness/server.ts';
 
 /** What one statement of a schedule was answered: its tag and rows, or its error as `SQLSTATE message`. */
 export type Outcome = string;
