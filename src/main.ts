@@ -364,7 +364,7 @@ export async function startServer({ options, durable, env, log }: ServerSetup): 
       fidelity: options.fidelity,
       maxConnectionTime: options.maxConnectionTime * 1000,
       reader,
-      transactions: new AllTransactions(),
+      transactions: new AllTransactions(options.injectConflicts),
       tls: () => certificate.tls,
       loginTime: LOGIN_TIME,
       newConnectionId: randomUUID,

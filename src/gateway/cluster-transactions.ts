@@ -2,6 +2,7 @@ import type { RoleCatalog, SchemaFacts } from '../roles/role-catalog.ts';
 import type { Statement } from '../sql/classify.ts';
 import type { Relation } from '../sql/statement-findings.ts';
 import { Conflicts } from '../transactions/conflicts.ts';
+import { Injection, type InjectionRule } from '../transactions/injection.ts';
 
 /** Functions of PostgreSQL that make more bytes than they are given. */
 const GROWING: ReadonlySet<string> = new Set([
@@ -29,11 +30,15 @@ const NO_FACTS: SchemaFacts = { functions: new Set(), cascading: new Set() };
 export class ClusterTransactions {
   readonly conflicts = new Conflicts();
   readonly #catalog: Pick<RoleCatalog, 'blockers' | 'schemaFacts'>;
+  readonly #mayInject: boolean;
+  #injection: Injection | undefined;
   #facts: SchemaFacts = NO_FACTS;
   #loaded: Promise<void> | undefined;
 
-  constructor(catalog: Pick<RoleCatalog, 'blockers' | 'schemaFacts'>) {
+  constructor(catalog: Pick<RoleCatalog, 'blockers' | 'schemaFacts'>, injection: InjectionOptions) {
     this.#catalog = catalog;
+    this.#mayInject = injection.allowed;
+    this.#injection = injection.rule && new Injection(injection.rule);
   }
 
   /** Resolves when the schema is known. Throws Refused. */
@@ -78,20 +83,41 @@ export class ClusterTransactions {
   }
 
   /** Whether a conflict is to be feigned for a transaction that wrote these tables; undefined: unknown ones. */
-  injects(_wrote: readonly Relation[] | undefined): boolean {
-    return false;
+  injects(wrote: readonly Relation[] | undefined): boolean {
+    return this.#injection?.hits(wrote) ?? false;
   }
+
+  /** Whether this asks for conflicts to be feigned, and nobody has allowed it. */
+  mayNotInject({ tag, calls }: Statement): boolean {
+    return !this.#mayInject && tag === 'CallStmt' && calls.includes('inject_conflicts');
+  }
+
+  /** Conflicts to be feigned from now on; undefined: none. */
+  inject(rule: InjectionRule | undefined): void {
+    if (this.#mayInject) this.#injection = rule && new Injection(rule);
+  }
+}
+
+/** Which conflicts are feigned from the start; `allowed`: whether clients may ask for others. */
+export interface InjectionOptions {
+  allowed: boolean;
+  rule: InjectionRule | undefined;
 }
 
 /** Of all clusters that are awake. */
 export class AllTransactions {
   readonly #clusters = new WeakMap<RoleCatalog, ClusterTransactions>();
+  readonly #injection: InjectionOptions;
+
+  constructor(injection: InjectionOptions) {
+    this.#injection = injection;
+  }
 
   /** Those of the database that this catalog is of. Throws Refused. */
   async of(catalog: RoleCatalog): Promise<ClusterTransactions> {
     let cluster = this.#clusters.get(catalog);
     if (!cluster) {
-      cluster = new ClusterTransactions(catalog);
+      cluster = new ClusterTransactions(catalog, this.#injection);
       this.#clusters.set(catalog, cluster);
     }
     await cluster.ready();

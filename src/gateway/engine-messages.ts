@@ -14,7 +14,9 @@ export function commandTag(frame: Buffer): string {
 
 /** The field `V` of a message for the server's own log. */
 const LOG = Buffer.from('\0VLOG\0');
-const WAITS = /^process \d+ still waiting for \S+ on (transaction|tuple|relation|\S+)/;
+const WAITS = /^process \d+ still waiting for \S+ on (\S+)/;
+/** Whoever writes a row holds its transaction's lock; who waits for it first holds the tuple's. */
+const ROW_LOCKS: ReadonlySet<string> = new Set(['transaction', 'tuple', 'speculative']);
 const ACQUIRED = /^process \d+ acquired /;
 
 /** Whether a notice is one that PostgreSQL writes to its log: with `client_min_messages` at `log` it comes to us too. */
@@ -28,6 +30,6 @@ export type LockMessage = { kind: 'waits'; forRow: boolean } | { kind: 'acquired
 export function lockMessage(frame: Buffer): LockMessage {
   const message = decodeFields(frame.subarray(5)).get('M') ?? '';
   const waits = WAITS.exec(message);
-  if (waits) return { kind: 'waits', forRow: waits[1] !== 'relation' };
+  if (waits) return { kind: 'waits', forRow: ROW_LOCKS.has(waits[1] as string) };
   return ACQUIRED.test(message) ? { kind: 'acquired' } : undefined;
 }

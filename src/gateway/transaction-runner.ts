@@ -74,6 +74,7 @@ const errorOf = ({ sqlstate, message, detail }: Refusal): ErrorFields => ({
   detail,
 });
 const SERIALIZATION: ReadonlySet<string | undefined> = new Set(['40001', '40P01']);
+const CATALOG_RACE = /^tuple concurrently (updated|deleted)$/;
 const codeOf = ({ error }: Answer) => error?.get('C');
 
 /**
@@ -269,7 +270,9 @@ export class TransactionRunner implements Party {
     for (const statement of statements) {
       // It will fail anyhow, and nothing after it runs.
       if (statement.refusal) break;
-      const refusal = block.rules.admit(statement, this.#now(), block.explicit);
+      const refusal = this.#cluster.mayNotInject(statement)
+        ? TEXTS.injectionOff
+        : block.rules.admit(statement, this.#now(), block.explicit);
       if (refusal) return new Map([[statement, refusal]]);
     }
     return new Map();
@@ -339,6 +342,11 @@ export class TransactionRunner implements Party {
     const isShadowed = block.shadowed.size > 0;
     const isLate = code === '23505' && block.explicit && !isShadowed && this.#othersWrote(block, step);
     const isGivenUp = isCancelled && code === '57014';
+    // Two changes of one object at once: PostgreSQL's catalog has no better word for it.
+    if (code === 'XX000' && CATALOG_RACE.test(answer.error?.get('M') ?? '')) {
+      this.#replace(answer, this.#failure(TEXTS.schemaChanged));
+      return 'stands';
+    }
     if (!SERIALIZATION.has(code) && !isLate && !isGivenUp) return 'stands';
     const canRepeat = !answer.streamed && attempt < MAX_ATTEMPTS && !isGivenUp && !isShadowed;
     if (canRepeat && block.explicit && block.canRewind) {

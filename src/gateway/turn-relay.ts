@@ -1,6 +1,9 @@
+import { decodeFields } from '../pgwire/fields.ts';
 import { type FrameRule, FrameScanner, PASS, READ, type Verdict } from '../pgwire/frame-scanner.ts';
 import { type ErrorFields, message, readyForQuery, type TransactionStatus } from '../pgwire/messages.ts';
+import { INJECTION_NOTICE, INJECTION_PROCEDURE } from '../roles/transactions-sql.ts';
 import { TEXTS } from '../sql/dialect/texts.ts';
+import type { InjectionRule } from '../transactions/injection.ts';
 import { type Answer, type AnswerReader, Answers, SessionOver } from './answers.ts';
 import type { ClusterTransactions } from './cluster-transactions.ts';
 import { isLogMessage, lockMessage, statusOf } from './engine-messages.ts';
@@ -45,6 +48,7 @@ const CODE = {
   parseComplete: 0x31,
 } as const;
 
+const INJECTION = Buffer.from(`\0C${INJECTION_NOTICE}\0`);
 const NOTHING = Buffer.alloc(0);
 /** What a request may hold before its Sync, in bytes and messages. */
 const MAX_REQUEST = 64 * 1024 * 1024;
@@ -531,7 +535,11 @@ export class TurnRelay extends Relay {
   }
 
   #readNoticeFrame(frame: Buffer): Verdict {
-    if (!isLogMessage(frame)) return this.readNotice(frame, this.#statements);
+    if (!isLogMessage(frame)) {
+      if (!frame.includes(INJECTION)) return this.readNotice(frame, this.#statements);
+      this.#inject(decodeFields(frame.subarray(5)));
+      return NOTHING;
+    }
     const lock = lockMessage(frame);
     const { conflicts } = this.#cluster;
     if (lock?.kind === 'waits') {
@@ -540,6 +548,13 @@ export class TurnRelay extends Relay {
       conflicts.waitsNoMore(this.#runner);
     }
     return NOTHING;
+  }
+
+  /** The operator has asked for conflicts to be feigned. */
+  #inject(fields: Map<string, string>): void {
+    if (!fields.get('W')?.startsWith(`PL/pgSQL function ${INJECTION_PROCEDURE}(`)) return;
+    const rule = JSON.parse(Buffer.from(fields.get('D') ?? '', 'latin1').toString('utf8')) as InjectionRule;
+    this.#cluster.inject(Object.keys(rule).length > 0 ? rule : undefined);
   }
 
   #ready(status: TransactionStatus): void {

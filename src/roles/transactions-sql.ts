@@ -3,6 +3,10 @@
 /** The largest table, in bytes, of which a transaction that has lost gets a copy. */
 const MAX_SHADOW = 8 * 1024 * 1024;
 
+/** SQLSTATE of the message by which the gateway learns which conflicts to feign, and who says it. */
+export const INJECTION_NOTICE = 'INJ00';
+export const INJECTION_PROCEDURE = 'sys.inject_conflicts';
+
 export const TRANSACTIONS_SQL = `
 -- Rows and bytes that this session has written since PostgreSQL last took note of them, which it does between
 -- transactions only: what counts is the difference. A piece of a large value takes about 2,000 bytes.
@@ -19,6 +23,25 @@ LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
   SELECT coalesce(sum(rows), 0)::bigint || ' ' || coalesce(sum(pieces * 2000 + rows * least(width, 2000)), 0)::bigint
   FROM written
 $$;
+
+-- From now on transactions fail as if another one had been first; without a parameter none does. For the operator, who has
+-- allowed it when the server was started; the gateway refuses it otherwise.
+CREATE OR REPLACE PROCEDURE ${INJECTION_PROCEDURE}(
+  "table" text DEFAULT NULL, every integer DEFAULT NULL, probability double precision DEFAULT NULL, seed bigint DEFAULT NULL)
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  IF session_user <> 'admin' THEN
+    RAISE insufficient_privilege USING MESSAGE = 'permission denied to inject conflicts';
+  END IF;
+  IF every < 1 THEN
+    RAISE invalid_parameter_value USING MESSAGE = 'every must be 1 or more';
+  END IF;
+  IF NOT probability BETWEEN 0 AND 1 THEN
+    RAISE invalid_parameter_value USING MESSAGE = 'the probability must be from 0 to 1';
+  END IF;
+  RAISE INFO USING ERRCODE = '${INJECTION_NOTICE}', MESSAGE = 'CALL', DETAIL = json_strip_nulls(json_build_object(
+    'table', inject_conflicts."table", 'every', every, 'probability', probability, 'seed', seed))::text;
+END $$;
 
 -- Makes a copy of a table as this transaction sees it, which only this session has, and which is found before the table.
 CREATE OR REPLACE FUNCTION sys.shadow(schema text, name text) RETURNS void

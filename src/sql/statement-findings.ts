@@ -108,6 +108,10 @@ export class StatementFindings {
         checkCall(value as Nodes['FuncCall'], this.#subject);
         this.#call(value as Nodes['FuncCall']);
         break;
+      // Of CALL.
+      case 'funccall':
+        this.#call(value as Nodes['FuncCall']);
+        break;
       case 'TypeCast':
         checkCast(value as Nodes['TypeCast']);
         break;

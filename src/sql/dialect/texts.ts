@@ -131,6 +131,8 @@ export const TEXTS = {
   }),
   conflict: refusal('change conflicts with another transaction (OC000)', '40001'),
   schemaChanged: refusal('schema has been updated by another transaction (OC001)', '40001'),
+  /** Of Postern. */
+  injectionOff: refusal('conflict injection is not allowed by this server'),
   /** guessed */
   functionCall: refusal('function call messages are not supported'),
 
