@@ -1,4 +1,4 @@
-import { describeOptions } from '../config/options.ts';
+import { describeOptions } from '../config/describe.ts';
 import { HOSTS_FILE } from './hosts-file.ts';
 
 export const OVERVIEW = `postern: token logins and IAM policies in front of a real PostgreSQL, as Aurora DSQL has them
