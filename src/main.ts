@@ -14,8 +14,10 @@ import { clusterEndpoint, isClusterId, newClusterId } from './clusters/names.ts'
 import { createBackUp } from './composition/backups.ts';
 import { bind } from './composition/binding.ts';
 import { namesIn, openDataDirectory, startControl } from './composition/data-directory.ts';
+import { OptionsInForce, type ServerOptions } from './composition/options-in-force.ts';
 import { createQuotas } from './composition/quotas.ts';
 import { createReadiness } from './composition/readiness.ts';
+import { createReload, type Reload } from './composition/reload.ts';
 import { finishCutOffKeyChange } from './composition/seal-key.ts';
 import { after, now, type ServerSetup } from './composition/setup.ts';
 import { openAudit } from './composition/trail.ts';
@@ -70,8 +72,10 @@ export interface RunningServer {
   access(question: AccessQuestion): Promise<AccessReview>;
   /** The same as JSON, piece by piece. */
   accessText(question: AccessQuestion): Promise<AsyncIterable<string>>;
-  /** Reads the certificates again; connections that are open keep theirs. Throws when the new ones are of no use. */
-  reloadCertificate(): Promise<void>;
+  /** The options in force. */
+  readonly options: ServerOptions;
+  /** Reads the configuration and the certificates again; connections that are open keep what they have. */
+  reload: Reload;
   /** Copies everything into a folder that is not there yet. One backup at a time. Throws an Error that says why not. */
   backUp(target: string, withKey: boolean): Promise<BackupDone>;
   /** Resolves with a text when something has ended without which nothing goes on. */
@@ -88,6 +92,8 @@ const LOGIN_TIME = 30_000;
  */
 export async function startServer(setup: ServerSetup): Promise<RunningServer> {
   const { options, durable, env, log } = setup;
+  // What can change while the server runs is asked of `inForce` each time.
+  const inForce = new OptionsInForce(options);
   const { dataDir, account, region, additionalRegion } = options;
   const regions = [region, ...additionalRegion];
   // What is wrong with it is told before anything is made.
@@ -107,7 +113,9 @@ export async function startServer(setup: ServerSetup): Promise<RunningServer> {
       folder: clusters,
       durable,
       maxConnections: options.postgresConnections,
-      idleTime: options.idleTime * 1000,
+      get idleTime() {
+        return inForce.current.idleTime * 1000;
+      },
       after,
       log,
       onMappingsChanged: (database) => void revocation.refresh(database),
@@ -135,7 +143,7 @@ export async function startServer(setup: ServerSetup): Promise<RunningServer> {
     await Promise.allSettled(parts);
     const [oldSealer, certificate, { engine, store }] = await Promise.all(parts);
     const sealer = await finishCutOffKeyChange(setup, store, oldSealer);
-    const { audit, trail } = await openAudit(setup, { sealer, metrics, undo });
+    const { audit, trail } = await openAudit(inForce, { log, sealer, metrics, undo });
 
     const bootstrap = { account, region, clusterId: onlyCluster, now: now(), random: randomBytes };
     const { defaultClusterId } = await bootstrapAccount(store, sealer, bootstrap);
@@ -200,12 +208,15 @@ export async function startServer(setup: ServerSetup): Promise<RunningServer> {
       now,
       newRequestId: randomUUID,
     });
-    const { reasons, unready } = createReadiness(options, { store, fleet, trail, defaultClusterId });
+    const { reasons, unready } = createReadiness(inForce, { store, fleet, trail, defaultClusterId });
     engine.failed.then((why) => reasons.add(`the control database cannot be started: ${why}`));
+    const answeredFrom = inForce.derived(({ metricsFrom }) => answeredNetworks(metricsFrom));
     const probes: Probes = {
       metrics: () => ({ status: 200, contentType: CONTENT_TYPE, body: registry.text() }),
       unready,
-      from: answeredNetworks(options.metricsFrom),
+      get from() {
+        return answeredFrom();
+      },
     };
     const api = createApiServer({ dispatch, log, probes });
 
@@ -226,15 +237,19 @@ export async function startServer(setup: ServerSetup): Promise<RunningServer> {
       now,
       clusters: createClusterDirectory({ store, fleet, account, regions, defaultClusterId, aliases }),
       fleet,
-      ...createQuotas(options),
+      ...createQuotas(() => inForce.current),
       sessions,
       audit,
       traffic,
       stepTimes: (step, ms) => metrics.step(step, ms),
       attempts,
       dialect: options.dialect,
-      fidelity: options.fidelity,
-      maxConnectionTime: options.maxConnectionTime * 1000,
+      get fidelity() {
+        return inForce.current.fidelity;
+      },
+      get maxConnectionTime() {
+        return inForce.current.maxConnectionTime * 1000;
+      },
       reader,
       tls: () => certificate.tls,
       loginTime: LOGIN_TIME,
@@ -275,7 +290,12 @@ export async function startServer(setup: ServerSetup): Promise<RunningServer> {
       pgPort: listener.port,
       apiPort,
       clusterId: defaultClusterId,
-      caFile: certificate.caFile,
+      get caFile() {
+        return certificate.caFile;
+      },
+      get options() {
+        return inForce.current;
+      },
       runFolder,
       endpoints: () =>
         store
@@ -292,7 +312,7 @@ export async function startServer(setup: ServerSetup): Promise<RunningServer> {
         wouldAdmit(question, { ...gateway, authority }, (arn, at) => namedIdentity(store, account, arn, at)),
       access,
       accessText: async (question) => inPieces(await access(question)),
-      reloadCertificate: () => certificate.reload(),
+      reload: createReload(inForce, { certificate, audit, log }),
       backUp: createBackUp(setup, { engine, store, fleet, clusters }),
       failed: engine.failed.then((why) => `the control database cannot be started: ${why}`),
       async stop(time) {

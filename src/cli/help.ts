@@ -34,7 +34,7 @@ export function describeCommand(command: string): string | undefined {
 
 Runs the server until SIGINT or SIGTERM: then nobody is let in any more, idle sessions are ended, and open transactions get
 --shutdown-timeout; a second signal ends it at once. The first start creates the data directory, an account, its root access key, a
-local CA and one cluster. SIGHUP reads the certificates again.
+local CA and one cluster. SIGHUP reads the configuration and the certificates again.
 
 ${describeOptions('start')}
 ${CONFIGURATION}`;

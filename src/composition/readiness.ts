@@ -1,7 +1,7 @@
 import type { Trail } from '../audit/audit.ts';
 import type { Fleet } from '../clusters/fleet.ts';
-import type { Options } from '../config/options.ts';
 import type { Store } from '../state/store.ts';
+import type { OptionsInForce } from './options-in-force.ts';
 
 /** Why no client should be sent here. */
 export interface Readiness {
@@ -12,7 +12,7 @@ export interface Readiness {
 }
 
 export function createReadiness(
-  { auditRequired }: Options,
+  inForce: OptionsInForce,
   {
     store,
     fleet,
@@ -25,7 +25,7 @@ export function createReadiness(
     reasons,
     unready() {
       const found = [...reasons];
-      if (auditRequired === 'on' && trail?.state.failing) found.push('the audit log cannot be written');
+      if (inForce.current.auditRequired === 'on' && trail?.state.failing) found.push('the audit log cannot be written');
       const cluster = store.get('clusters', defaultClusterId);
       if (cluster?.status === 'ACTIVE' && fleet.state(cluster.database) === 'failed') {
         found.push('the PostgreSQL of the default cluster does not start');

@@ -1,9 +1,9 @@
 import type { Log } from '../audit/log.ts';
-import type { Options } from '../config/options.ts';
+import type { ServerOptions } from './options-in-force.ts';
 
 /** What a server is built from. */
 export interface ServerSetup {
-  options: Options & { dataDir: string };
+  options: ServerOptions;
   /** False for servers that are thrown away. */
   durable: boolean;
   env: NodeJS.ProcessEnv;

@@ -17,8 +17,11 @@ export interface Declared {
   folder: string;
   content: unknown;
 }
+
 export interface ConfigurationFile {
   name: string;
+  /** Whether there is one. */
+  found: boolean;
   values: Map<OptionKey, string[]>;
   declared?: Declared;
 }
@@ -31,7 +34,8 @@ export function readFile(asked: string | undefined, cwd: string): ConfigurationF
   try {
     text = readFileSync(resolve(cwd, name), 'utf8');
   } catch (error) {
-    if (asked === undefined && (error as NodeJS.ErrnoException).code === 'ENOENT') return { name, values };
+    if (asked === undefined && (error as NodeJS.ErrnoException).code === 'ENOENT')
+      return { name, found: false, values };
     throw new ConfigurationError(`${asked === undefined ? name : `--config ${name}`}: ${(error as Error).message}`);
   }
   if (text.length > MAX_FILE) throw new ConfigurationError(`${name}: larger than ${MAX_FILE} bytes`);
@@ -63,5 +67,5 @@ export function readFile(asked: string | undefined, cwd: string): ConfigurationF
     }
     values.set(key, list.map(String));
   }
-  return { name, values, ...(declared && { declared }) };
+  return { name, found: true, values, ...(declared && { declared }) };
 }

@@ -21,6 +21,7 @@ export interface LimitOptions {
 
 export const LIMIT_ROWS: Record<keyof LimitOptions, OptionRow> = {
   maxConnections: {
+    reload: true,
     value: 'N',
     default: '10000',
     help: 'connections to one cluster, at most 10000; 0 = as many as its PostgreSQL takes (--postgres-connections)',
@@ -28,6 +29,7 @@ export const LIMIT_ROWS: Record<keyof LimitOptions, OptionRow> = {
     read: whole(0, 10_000),
   },
   connectionRate: {
+    reload: true,
     value: 'N',
     default: '100',
     help: 'new connections a second to one cluster; 0 = unlimited',
@@ -35,6 +37,7 @@ export const LIMIT_ROWS: Record<keyof LimitOptions, OptionRow> = {
     read: whole(0, 1_000_000),
   },
   connectionBurst: {
+    reload: true,
     value: 'N',
     default: '1000',
     help: 'of these, how many may come at once after a quiet time',
@@ -42,6 +45,7 @@ export const LIMIT_ROWS: Record<keyof LimitOptions, OptionRow> = {
     read: whole(1, 1_000_000),
   },
   maxConnectionTime: {
+    reload: true,
     value: 'SECONDS',
     default: '3600',
     help: 'how long a connection may last; a transaction in progress gets 300 more; 0 = for ever',
@@ -49,6 +53,7 @@ export const LIMIT_ROWS: Record<keyof LimitOptions, OptionRow> = {
     read: whole(0, WEEK),
   },
   connectionsPerAddress: {
+    reload: true,
     value: 'N',
     default: '0',
     help: 'connections of one source address (of one /64 network for IPv6); 0 = unlimited',
@@ -56,6 +61,7 @@ export const LIMIT_ROWS: Record<keyof LimitOptions, OptionRow> = {
     read: whole(0, 10_000),
   },
   connectionRatePerAddress: {
+    reload: true,
     value: 'N',
     default: '0',
     help: 'its new connections a second, ten times as many at once after a quiet time; 0 = unlimited',
@@ -63,6 +69,7 @@ export const LIMIT_ROWS: Record<keyof LimitOptions, OptionRow> = {
     read: whole(0, 1_000_000),
   },
   connectionsPerPrincipal: {
+    reload: true,
     value: 'N',
     default: '0',
     help: 'connections of one IAM user or role; 0 = unlimited',
@@ -70,6 +77,7 @@ export const LIMIT_ROWS: Record<keyof LimitOptions, OptionRow> = {
     read: whole(0, 10_000),
   },
   connectionRatePerPrincipal: {
+    reload: true,
     value: 'N',
     default: '0',
     help: 'its new connections a second, ten times as many at once after a quiet time; 0 = unlimited',
@@ -77,6 +85,7 @@ export const LIMIT_ROWS: Record<keyof LimitOptions, OptionRow> = {
     read: whole(0, 1_000_000),
   },
   failedLoginRate: {
+    reload: true,
     value: 'N',
     default: '10',
     help: 'failed logins a second of one source address, half as many with one access key; this machine’s are not counted; 0 = unlimited',
@@ -84,6 +93,7 @@ export const LIMIT_ROWS: Record<keyof LimitOptions, OptionRow> = {
     read: whole(0, 1_000_000),
   },
   failedLoginBurst: {
+    reload: true,
     value: 'N',
     default: '100',
     help: 'of these, how many may fail at once after a quiet time',
@@ -91,6 +101,7 @@ export const LIMIT_ROWS: Record<keyof LimitOptions, OptionRow> = {
     read: whole(1, 1_000_000),
   },
   shutdownTimeout: {
+    reload: true,
     value: 'SECONDS',
     default: '5',
     help: 'what open transactions get to end when the server is asked to stop',

@@ -16,6 +16,8 @@ export interface ReadOptions {
   options: Options;
   /** What stands behind the options: for `exec` the command and its arguments. */
   rest: string[];
+  /** How messages name the configuration file; undefined where there was none. */
+  file: string | undefined;
 }
 
 /**
@@ -45,6 +47,12 @@ export function readOptions(
   values.declare = file.declared;
   const options = values as unknown as Options;
   options.additionalRegion = [...new Set(options.additionalRegion)].filter((name) => name !== options.region);
+  assertConsistent(options);
+  return { options, rest, file: file.found ? file.name : undefined };
+}
+
+/** What no row can say by itself. Throws ConfigurationError. */
+export function assertConsistent(options: Options): void {
   refuseAmbiguousAlias([{ name: options.host, clusterId: undefined }, ...options.clusterAlias]);
   if ((options.tlsCert === undefined) !== (options.tlsKey === undefined)) {
     const missing = options.tlsCert === undefined ? '--tls-cert' : '--tls-key';
@@ -53,7 +61,6 @@ export function readOptions(
   if (options.auditRequired === 'on' && options.auditLog === 'off') {
     throw new ConfigurationError('--audit-required: there is no audit log (--audit-log off)');
   }
-  return { options, rest };
 }
 
 function refuseAmbiguousAlias(aliases: readonly ClusterAlias[]): void {
@@ -76,6 +83,7 @@ function splitCommand(command: Command, argv: readonly string[]): [own: readonly
   if (rest.length === 0) throw new ConfigurationError('exec: the COMMAND after -- is missing');
   return [argv.slice(0, dashes), rest];
 }
+
 /** The text of an option and the words by which a message names its source. */
 function given(
   key: OptionKey,

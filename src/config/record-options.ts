@@ -23,6 +23,7 @@ export interface Network {
   address: string;
   prefix: number;
 }
+
 export type LogLevel = (typeof LOG_LEVELS)[number];
 const LOG_LEVELS = ['debug', 'info', 'warn', 'error', 'silent'] as const;
 function readNetwork(text: string): Network {
@@ -32,14 +33,17 @@ function readNetwork(text: string): Network {
   if (most === 0 || prefix > most) throw new Error(`${JSON.stringify(text)} is no address and no network (10.0.0.0/8)`);
   return { address, prefix };
 }
+
 export const RECORD_ROWS: Record<keyof RecordOptions, OptionRow> = {
   metricsFrom: {
+    reload: true,
     value: 'ADDR[/BITS]',
     repeatable: true,
     help: 'who, beside this machine, may read /metrics, /healthz and /readyz on the API port, without a signature',
     read: readNetwork,
   },
   logLevel: {
+    reload: true,
     value: LOG_LEVELS.join('|'),
     default: 'info',
     help: 'what is logged',
@@ -56,6 +60,7 @@ export const RECORD_ROWS: Record<keyof RecordOptions, OptionRow> = {
     read: oneOf(['on', 'off']),
   },
   auditRequired: {
+    reload: true,
     value: 'on|off',
     default: 'off',
     help: 'on: while the audit log cannot be written, logins and API calls are refused; off: lines are lost, and counted',
@@ -63,6 +68,7 @@ export const RECORD_ROWS: Record<keyof RecordOptions, OptionRow> = {
     read: oneOf(['on', 'off']),
   },
   auditSync: {
+    reload: true,
     value: 'on|off',
     default: 'off',
     help: 'on: a line counts as written when it is on the disk (fdatasync), so that it survives a power failure',
@@ -70,6 +76,7 @@ export const RECORD_ROWS: Record<keyof RecordOptions, OptionRow> = {
     read: oneOf(['on', 'off']),
   },
   auditMaxSize: {
+    reload: true,
     value: 'MIB',
     default: '64',
     help: 'size at which the audit log goes on in a new file, as it does on every new day',
@@ -77,6 +84,7 @@ export const RECORD_ROWS: Record<keyof RecordOptions, OptionRow> = {
     read: whole(1, 1024),
   },
   auditKeep: {
+    reload: true,
     value: 'N',
     default: '100',
     help: 'how many files of the audit log are kept; 0 = all',

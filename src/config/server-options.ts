@@ -37,6 +37,7 @@ export interface ClusterAlias {
   /** Undefined: the default cluster. */
   clusterId: string | undefined;
 }
+
 function readAlias(text: string): ClusterAlias {
   const [name = '', ...rest] = text.split('=');
   const complaint = aliasComplaint(name, rest.length === 0 ? 'default' : 'another');
@@ -46,6 +47,7 @@ function readAlias(text: string): ClusterAlias {
   if (!isClusterId(clusterId)) throw new Error(`${JSON.stringify(clusterId)} is no cluster id (26 of a-z and 0-9)`);
   return { name: name.toLowerCase(), clusterId };
 }
+
 const portSchema = wholeSchema(0, 65_535);
 
 export const SERVER_ROWS: Record<keyof ServerOptions, OptionRow> = {
@@ -110,6 +112,7 @@ export const SERVER_ROWS: Record<keyof ServerOptions, OptionRow> = {
     read: oneOf(['dsql', 'postgres']),
   },
   idleTime: {
+    reload: true,
     value: 'SECONDS',
     default: '3600',
     help: 'after so long without sessions the PostgreSQL of a cluster stops until the next connection; 0 = never',
@@ -117,6 +120,7 @@ export const SERVER_ROWS: Record<keyof ServerOptions, OptionRow> = {
     read: whole(0, WEEK),
   },
   fidelity: {
+    reload: true,
     value: 'local|strict',
     default: 'local',
     help: 'a connection to a cluster that sleeps: local: waits until it is awake; strict: is refused, as by the service',
@@ -136,12 +140,18 @@ export const SERVER_ROWS: Record<keyof ServerOptions, OptionRow> = {
     read: path,
   },
   tlsCert: {
+    reload: true,
     value: 'FILE',
     help: "the operator's certificate chain (PEM) instead of the local CA's; needs --tls-key",
     read: path,
   },
-  tlsKey: { value: 'FILE', help: 'its private key (PEM)', read: path },
-  tlsCa: { value: 'FILE', help: 'the CA certificate that clients check it with, for the environment', read: path },
+  tlsKey: { reload: true, value: 'FILE', help: 'its private key (PEM)', read: path },
+  tlsCa: {
+    reload: true,
+    value: 'FILE',
+    help: 'the CA certificate that clients check it with, for the environment',
+    read: path,
+  },
   clusterAlias: {
     value: 'NAME[=CLUSTER_ID]',
     repeatable: true,

@@ -38,6 +38,7 @@ const MAX_KEY = 128;
  * clients are not held up: behind a proxy on it they would all be one.
  */
 export class FailedLogins {
+  /** Looked at each time: they may change. */
   readonly #limits: FailureLimits;
   /** In ms, from any beginning, never backwards. */
   readonly #now: () => number;

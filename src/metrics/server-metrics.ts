@@ -39,6 +39,11 @@ export function createServerMetrics(registry: Registry): ServerMetrics {
   const cancels = registry.counter('postern_cancel_requests_total', 'Cancel requests by whether their key is one.', [
     'found',
   ]);
+  const reloads = registry.counter(
+    'postern_configuration_reloads_total',
+    'Times that the configuration was read again, by outcome (applied, refused).',
+    ['outcome'],
+  );
   const calls = registry.counter('postern_api_calls_total', 'HTTP calls by service, operation and class of status.', [
     'service',
     'operation',
@@ -66,6 +71,12 @@ export function createServerMetrics(registry: Registry): ServerMetrics {
           break;
         case 'session.ended':
           ends.add({ reason: event.reason });
+          break;
+        case 'configuration.reloaded':
+          reloads.add({ outcome: 'applied' });
+          break;
+        case 'configuration.refused':
+          reloads.add({ outcome: 'refused' });
           break;
         case 'session.cancel':
           cancels.add({ found: String(event.found) });
