@@ -15,7 +15,7 @@ import { createBackUp } from './composition/backups.ts';
 import { bind } from './composition/binding.ts';
 import { namesIn, openDataDirectory, startControl } from './composition/data-directory.ts';
 import { OptionsInForce, type ServerOptions } from './composition/options-in-force.ts';
-import { createQuotas } from './composition/quotas.ts';
+import { createQuotas, createThrottle } from './composition/quotas.ts';
 import { createReadiness } from './composition/readiness.ts';
 import { createReload, type Reload } from './composition/reload.ts';
 import { finishCutOffKeyChange } from './composition/seal-key.ts';
@@ -35,6 +35,7 @@ import { Sessions } from './gateway/sessions.ts';
 import { noTraffic } from './gateway/traffic.ts';
 import { type LoginQuestion, wouldAdmit } from './gateway/would-admit.ts';
 import { createDispatch } from './http/dispatch.ts';
+import { HeldBodies } from './http/held-bodies.ts';
 import { answeredNetworks, type Probes } from './http/probes.ts';
 import { createApiServer } from './http/server.ts';
 import { createServices } from './http/services.ts';
@@ -196,10 +197,14 @@ export async function startServer(setup: ServerSetup): Promise<RunningServer> {
       lifecycle,
       regions,
     });
+    const apiFailures = createThrottle(() => inForce.current);
+    const bodies = new HeldBodies();
     const dispatch = createDispatch({
       keys,
       authority: countedAuthority(authority, 'api', metrics),
       answered: (call) => metrics.call(call),
+      failures: apiFailures,
+      bodies,
       keyUses,
       ...services,
       region,
@@ -268,6 +273,8 @@ export async function startServer(setup: ServerSetup): Promise<RunningServer> {
       connections: () => listener.count,
       dropped: () => listener.dropped,
       traffic,
+      throttled: () => ({ login: gateway.failedLogins.size, api: apiFailures.size }),
+      heldBodies: () => bodies.held,
       *engineStates(): Iterable<EngineState> {
         for (const database of new Set(store.all('clusters').map((cluster) => cluster.database))) {
           yield fleet.state(database);

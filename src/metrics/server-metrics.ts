@@ -13,6 +13,8 @@ export interface AnsweredCall {
   operation?: string | undefined;
   status: number;
   ms: number;
+  /** The kind of refusal. */
+  refused?: string;
 }
 
 /** What is counted where it happens. What can be looked up is read when somebody asks. */
@@ -49,6 +51,7 @@ export function createServerMetrics(registry: Registry): ServerMetrics {
     'operation',
     'status',
   ]);
+  const refusals = registry.counter('postern_api_refusals_total', 'HTTP calls that were refused, by kind.', ['kind']);
   const callTimes = registry.histogram('postern_api_call_seconds', 'Time of HTTP calls.', ['service'], CALL_BOUNDS);
   const decisions = registry.counter('postern_decisions_total', 'Decisions of the policies by front and effect.', [
     'front',
@@ -84,7 +87,8 @@ export function createServerMetrics(registry: Registry): ServerMetrics {
       }
     },
     step: (step, ms) => steps.observe({ step }, ms / 1000),
-    call({ service = 'none', operation = 'none', status, ms }) {
+    call({ service = 'none', operation = 'none', status, ms, refused }) {
+      if (refused !== undefined) refusals.add({ kind: refused });
       calls.add({ service, operation, status: `${Math.floor(status / 100)}xx` });
       callTimes.observe({ service }, ms / 1000);
     },

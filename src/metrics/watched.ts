@@ -15,6 +15,10 @@ export interface Watched {
     readonly transactions: number;
     readonly conflicts: number;
   };
+  /** Sources of failed logins and failed API calls that are remembered, by front. */
+  throttled: () => Readonly<Record<'login' | 'api', number>>;
+  /** In bytes: requests to the API that are in memory. */
+  heldBodies: () => number;
   /** Of the PostgreSQL of each cluster's database. */
   engineStates: () => Iterable<EngineState>;
   store: () => { connected: boolean; revision: number; age: number };
@@ -47,6 +51,10 @@ export function readWatched(registry: Registry, watched: Watched): void {
   counter('postern_statements_total', 'Statements that PostgreSQL has completed.', () => traffic.statements);
   counter('postern_transactions_total', 'Transactions that have ended.', () => traffic.transactions);
   counter('postern_conflicts_total', 'Errors with SQLSTATE 40001.', () => traffic.conflicts);
+  gauge('postern_failing_sources', 'Addresses and keys whose failures are remembered, by front.', () =>
+    Object.entries(watched.throttled()).map(([front, count]) => [{ front }, count] as const),
+  );
+  gauge('postern_api_held_bytes', 'Bodies of API requests in memory.', watched.heldBodies);
   gauge('postern_engines', 'PostgreSQL instances of clusters by state.', () => {
     const counts = new Map<EngineState, number>(ENGINE_STATES.map((state) => [state, 0]));
     for (const state of watched.engineStates()) counts.set(state, (counts.get(state) ?? 0) + 1);
