@@ -20,6 +20,7 @@ import { createReadiness } from './composition/readiness.ts';
 import { createReload, type Reload } from './composition/reload.ts';
 import { finishCutOffKeyChange } from './composition/seal-key.ts';
 import { after, now, type ServerSetup } from './composition/setup.ts';
+import { openStatementLog } from './composition/statements.ts';
 import { openAudit } from './composition/trail.ts';
 import { type Undo, undoAll } from './composition/undo.ts';
 import { openCertificate } from './config/certificate.ts';
@@ -236,6 +237,7 @@ export async function startServer(setup: ServerSetup): Promise<RunningServer> {
     const traffic = noTraffic();
     const reader = options.dialect === 'dsql' ? await Reader.create() : undefined;
     undo.push(async () => reader?.close());
+    const statements = openStatementLog(inForce, { log, undo });
     const gateway: Gateway = {
       keys,
       authority: countedAuthority(authority, 'login', metrics),
@@ -256,6 +258,7 @@ export async function startServer(setup: ServerSetup): Promise<RunningServer> {
         return inForce.current.maxConnectionTime * 1000;
       },
       reader,
+      followStatements: statements.followStatements,
       tls: () => certificate.tls,
       loginTime: LOGIN_TIME,
       newConnectionId: randomUUID,
@@ -282,6 +285,7 @@ export async function startServer(setup: ServerSetup): Promise<RunningServer> {
       },
       store: () => store.health(),
       auditLog: () => trail?.state,
+      statementLinesLost: statements.lost,
       ready: () => unready().length === 0,
     });
     readProcess(registry, now());

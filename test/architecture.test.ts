@@ -13,6 +13,7 @@ const ADAPTERS = ['engine/embedded'];
 
 /** What the composition root knows. */
 const EVERYBODY = [
+  'statement-log',
   'access',
   'backup',
   'metrics',
@@ -40,10 +41,11 @@ const MAY: Record<string, readonly string[]> = {
   audit: ['iam/identity.ts', 'machine', 'state/sealer.ts', 'refused.ts'],
   attempts: ['audit', 'iam', 'iam/policy', 'roles', 'sigv4', 'pgwire', 'engine/port.ts', 'refused.ts'],
   access: [...DOMAIN, 'iam/policy', 'engine/port.ts', 'refused.ts'],
+  'statement-log': ['audit/log.ts', 'machine', 'sql'],
   metrics: ['audit', 'iam'],
   backup: ['machine', 'state'],
   tls: ['config/configuration-error.ts', 'machine'],
-  gateway: [...DOMAIN, ...PURE, 'engine/port.ts', 'refused.ts'],
+  gateway: ['statement-log', ...DOMAIN, ...PURE, 'engine/port.ts', 'refused.ts'],
   http: [...DOMAIN, ...PURE, 'refused.ts'],
   engine: ['audit', 'refused.ts'],
   'engine/embedded': ['engine/port.ts', 'audit', 'machine', 'refused.ts'],

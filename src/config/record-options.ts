@@ -16,6 +16,11 @@ export interface RecordOptions {
   auditMaxSize: number;
   /** In files; 0: all. */
   auditKeep: number;
+  statementLog: 'on' | 'off';
+  /** In MiB. */
+  statementLogMaxSize: number;
+  /** In files; 0: all. */
+  statementLogKeep: number;
 }
 
 /** Addresses with the same beginning: the first `prefix` bits of `address`. */
@@ -88,6 +93,30 @@ export const RECORD_ROWS: Record<keyof RecordOptions, OptionRow> = {
     value: 'N',
     default: '100',
     help: 'how many files of the audit log are kept; 0 = all',
+    schema: wholeSchema(0, 1_000_000),
+    read: whole(0, 1_000_000),
+  },
+  statementLog: {
+    reload: true,
+    value: 'on|off',
+    default: 'off',
+    help: 'whether the statements of sessions are written to the data directory, without their constants',
+    schema: { enum: ['on', 'off'] },
+    read: oneOf(['on', 'off']),
+  },
+  statementLogMaxSize: {
+    reload: true,
+    value: 'MIB',
+    default: '64',
+    help: 'size at which the statement log goes on in a new file, as it does on every new day',
+    schema: wholeSchema(1, 1024),
+    read: whole(1, 1024),
+  },
+  statementLogKeep: {
+    reload: true,
+    value: 'N',
+    default: '10',
+    help: 'how many files of the statement log are kept; 0 = all',
     schema: wholeSchema(0, 1_000_000),
     read: whole(0, 1_000_000),
   },

@@ -197,6 +197,12 @@ async function serve(
     traffic: gateway.traffic,
     mappingsCommitted: () => gateway.refreshMappings(cluster.database),
     rolesChanged: report.rolesChanged,
+    onlooker: gateway.followStatements({
+      connectionId,
+      principal: permitted.identity.arn,
+      role: permitted.role,
+      cluster: cluster.id,
+    }),
   });
   const session: Session = {
     connectionId,

@@ -6,6 +6,7 @@ import { Malformed } from '../pgwire/malformed.ts';
 import { type ErrorFields, errorResponse, type TransactionStatus } from '../pgwire/messages.ts';
 import type { Refused } from '../refused.ts';
 import { ADMIN_ROLE } from '../roles/catalog-sql.ts';
+import { FOLLOWED, type SessionStatements } from '../statement-log/session-statements.ts';
 import type { Reader } from './reader.ts';
 import { internalErrorFields, refusalFields } from './refuse.ts';
 import type { Dialect } from './settings.ts';
@@ -35,6 +36,8 @@ export interface RelayOptions {
   mappingsCommitted: () => Promise<void>;
   /** Told of the session's commands on roles and privileges when their transaction has ended. */
   rolesChanged: (changes: ChangedRoles) => void;
+  /** Looks on, for the statement log. */
+  onlooker?: SessionStatements | undefined;
 }
 
 /** How a session that must end will, and its last word; none where the service has none. */
@@ -75,6 +78,16 @@ const ENGINE_RULES = new Map<string, FrameRule>();
 for (const type of '123ADGHIKTVWcdnst') ENGINE_RULES.set(type, { treatment: PASS, maxLength: 0x7fffffff });
 for (const type of 'CENSZ')
   ENGINE_RULES.set(type, { treatment: READ, maxLength: 0x7fffffff, readUpTo: MAX_ENGINE_READ });
+
+/** The same rules, with more read: what the statement log follows. */
+function followed(rules: ReadonlyMap<string, FrameRule>, types: string): Map<string, FrameRule> {
+  const more = new Map(rules);
+  for (const type of types) {
+    const rule = rules.get(type);
+    if (rule?.treatment === PASS) more.set(type, { ...rule, treatment: READ, readUpTo: MEBIBYTE });
+  }
+  return more;
+}
 
 /** In ms: what a client that must go gets to read what it has been sent. */
 const LINGER = 60_000;
@@ -151,6 +164,7 @@ export class Relay {
     traffic,
     mappingsCommitted,
     rolesChanged,
+    onlooker,
   }: RelayOptions) {
     this.#statements = new Statements(role, reader, () => this.#showAgain());
     this.#traffic = traffic;
@@ -163,17 +177,28 @@ export class Relay {
     this.ended = new Promise((resolve) => {
       this.#finish = resolve;
     });
-    this.#fromClient = new FrameScanner(clientRules(dialect), {
+    const fromClient = clientRules(dialect);
+    this.#fromClient = new FrameScanner(onlooker ? followed(fromClient, FOLLOWED.client) : fromClient, {
       forward: (bytes) => {
         if (!engine.write(bytes)) client.pause();
       },
-      read: (type, chunk, start, end) => this.#readClient(type, chunk, start, end),
+      read: (type, chunk, start, end) => {
+        const verdict = this.#readClient(type, chunk, start, end);
+        if (verdict !== 'hold') onlooker?.fromClient(type, chunk, start, end);
+        return verdict;
+      },
     });
-    this.#fromEngine = new FrameScanner(ENGINE_RULES, {
+    this.#fromEngine = new FrameScanner(onlooker ? followed(ENGINE_RULES, FOLLOWED.engine) : ENGINE_RULES, {
       forward: (bytes) => {
         if (!client.write(bytes)) engine.pause();
       },
-      read: (type, chunk, start, end) => this.#readEngine(type, chunk, start, end),
+      read: (type, chunk, start, end) => {
+        const verdict = this.#readEngine(type, chunk, start, end);
+        if (onlooker && verdict !== 'hold') {
+          onlooker.fromEngine(type, verdict instanceof Buffer ? verdict : chunk.subarray(start, end));
+        }
+        return verdict;
+      },
     });
   }
 
@@ -314,8 +339,10 @@ export class Relay {
         return this.#statements.errorResponse(chunk.subarray(start, end));
       case CODE.N:
         return this.#readNotice(chunk.subarray(start, end));
-      default:
+      case CODE.S:
         return this.#statements.parameterStatus(chunk.subarray(start, end));
+      default:
+        return undefined;
     }
   }
 

@@ -24,6 +24,7 @@ export interface Watched {
   store: () => { connected: boolean; revision: number; age: number };
   /** Undefined where there is no audit log. */
   auditLog: () => { lost: number; failing: boolean } | undefined;
+  statementLinesLost: () => number;
   /** Whether clients should be sent here. */
   ready: () => boolean;
 }
@@ -73,6 +74,11 @@ export function readWatched(registry: Registry, watched: Watched): void {
     'postern_audit_lines_lost_total',
     'Lines of the audit log that will never be written.',
     ofAuditLog(({ lost }) => lost),
+  );
+  counter(
+    'postern_statement_lines_lost_total',
+    'Lines of the statement log that will never be written.',
+    watched.statementLinesLost,
   );
   gauge('postern_control_connected', 'Whether the control database is reached; 0: reads go on from memory.', () =>
     Number(store().connected),
