@@ -21,6 +21,7 @@ import { createReload, type Reload } from './composition/reload.ts';
 import { finishCutOffKeyChange } from './composition/seal-key.ts';
 import { after, now, type ServerSetup } from './composition/setup.ts';
 import { openStatementLog } from './composition/statements.ts';
+import { openTracing } from './composition/tracing.ts';
 import { openAudit } from './composition/trail.ts';
 import { type Undo, undoAll } from './composition/undo.ts';
 import { openCertificate } from './config/certificate.ts';
@@ -198,12 +199,16 @@ export async function startServer(setup: ServerSetup): Promise<RunningServer> {
       lifecycle,
       regions,
     });
+    const tracing = openTracing(setup, undo);
     const apiFailures = createThrottle(() => inForce.current);
     const bodies = new HeldBodies();
     const dispatch = createDispatch({
       keys,
       authority: countedAuthority(authority, 'api', metrics),
-      answered: (call) => metrics.call(call),
+      answered(call) {
+        metrics.call(call);
+        tracing?.tracer.call(call);
+      },
       failures: apiFailures,
       bodies,
       keyUses,
@@ -249,6 +254,7 @@ export async function startServer(setup: ServerSetup): Promise<RunningServer> {
       audit,
       traffic,
       stepTimes: (step, ms) => metrics.step(step, ms),
+      traceLogin: (attempt) => tracing?.tracer.login(attempt),
       attempts,
       dialect: options.dialect,
       get fidelity() {
@@ -286,6 +292,7 @@ export async function startServer(setup: ServerSetup): Promise<RunningServer> {
       store: () => store.health(),
       auditLog: () => trail?.state,
       statementLinesLost: statements.lost,
+      spans: () => tracing?.exporter.counts,
       ready: () => unready().length === 0,
     });
     readProcess(registry, now());

@@ -14,6 +14,7 @@ const ADAPTERS = ['engine/embedded'];
 /** What the composition root knows. */
 const EVERYBODY = [
   'statement-log',
+  'traces',
   'access',
   'backup',
   'metrics',
@@ -41,6 +42,7 @@ const MAY: Record<string, readonly string[]> = {
   audit: ['iam/identity.ts', 'machine', 'state/sealer.ts', 'refused.ts'],
   attempts: ['audit', 'iam', 'iam/policy', 'roles', 'sigv4', 'pgwire', 'engine/port.ts', 'refused.ts'],
   access: [...DOMAIN, 'iam/policy', 'engine/port.ts', 'refused.ts'],
+  traces: ['audit/log.ts', 'attempts'],
   'statement-log': ['audit/log.ts', 'machine', 'sql'],
   metrics: ['audit', 'iam'],
   backup: ['machine', 'state'],

@@ -5,6 +5,8 @@ import { type OptionRow, oneOf, path, whole, wholeSchema } from './option-row.ts
 export interface RecordOptions {
   /** Beside this machine: who may ask for metrics and health without a signature. */
   metricsFrom: readonly Network[];
+  /** Base URL of a collector. */
+  otelEndpoint: string | undefined;
   logLevel: LogLevel;
   logFile: string | undefined;
   auditLog: 'on' | 'off';
@@ -31,6 +33,13 @@ export interface Network {
 
 export type LogLevel = (typeof LOG_LEVELS)[number];
 const LOG_LEVELS = ['debug', 'info', 'warn', 'error', 'silent'] as const;
+function readCollector(text: string): string {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (!url || !/^https?:$/.test(url.protocol)) throw new Error(`${JSON.stringify(text)} is no http or https URL`);
+  if (url.username !== '') throw new Error('has a user name in it: give keys in OTEL_EXPORTER_OTLP_HEADERS');
+  return text;
+}
+
 function readNetwork(text: string): Network {
   const [, address = '', bits] = /^([0-9a-f.:]+)(?:\/(\d{1,3}))?$/i.exec(text) ?? [];
   const most = isIP(address) === 4 ? 32 : isIP(address) === 6 ? 128 : 0;
@@ -46,6 +55,11 @@ export const RECORD_ROWS: Record<keyof RecordOptions, OptionRow> = {
     repeatable: true,
     help: 'who, beside this machine, may read /metrics, /healthz and /readyz on the API port, without a signature',
     read: readNetwork,
+  },
+  otelEndpoint: {
+    value: 'URL',
+    help: 'an OpenTelemetry collector (OTLP over HTTP) to trace logins and API calls to; else OTEL_EXPORTER_OTLP_ENDPOINT',
+    read: readCollector,
   },
   logLevel: {
     reload: true,

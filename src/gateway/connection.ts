@@ -56,7 +56,11 @@ export function openConnection(socket: Socket, gateway: Gateway): Connection {
 async function run(client: Client, gateway: Gateway, attempt: Attempt, serving: (relay: Relay) => void): Promise<void> {
   const { audit, attempts } = gateway;
   const began = performance.now();
-  const passed = startWatch(gateway.stepTimes);
+  const trace = gateway.traceLogin(attempt);
+  const passed = startWatch((step, ms) => {
+    gateway.stepTimes(step, ms);
+    trace?.passed(step, ms);
+  });
   /** What this connection takes of its cluster's, given back at its end. */
   const held: { release(): void }[] = [];
   const wake = (cluster: Cluster): Promise<AwakeCluster> => {
@@ -113,6 +117,7 @@ async function run(client: Client, gateway: Gateway, attempt: Attempt, serving: 
       passed('session');
       gateway.stepTimes('login', performance.now() - began);
       attempt.end = { outcome: 'accepted' };
+      trace?.end();
     });
     if (end.reason === 'failed') audit.record({ event: 'connection.failed', ...facts, error: end.error });
     audit.record({ event: 'session.ended', ...facts, ...describeEnd(end), durationMs: performance.now() - began });
@@ -134,6 +139,7 @@ async function run(client: Client, gateway: Gateway, attempt: Attempt, serving: 
     }
   } finally {
     clearTimeout(deadline);
+    trace?.end();
     client.reader.release();
     for (const { release } of held) release();
   }

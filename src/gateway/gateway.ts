@@ -1,3 +1,4 @@
+import type { Attempt } from '../attempts/attempt.ts';
 import type { Attempts } from '../attempts/attempts.ts';
 import type { Audit } from '../audit/events.ts';
 import type { ClusterDirectory } from '../clusters/cluster.ts';
@@ -25,6 +26,8 @@ export interface Gateway extends Omit<LoginDependencies, 'wake' | 'passed' | 'ch
   audit: Audit;
   traffic: Traffic;
   stepTimes: StepTimes;
+  /** Begins the trace of a login; undefined where there is none. */
+  traceLogin: (attempt: Attempt) => { passed: StepTimes; end(): void } | undefined;
   /** For the operator who asks why. */
   attempts: Attempts;
   dialect: Dialect;

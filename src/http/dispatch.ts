@@ -43,13 +43,7 @@ export interface DispatchDeps {
   failures: Failures;
   bodies: HeldBodies;
   /** Told of every call that was answered; `operation` only where the service has it. */
-  answered?: (call: {
-    service?: string;
-    operation?: string;
-    status: number;
-    ms: number;
-    refused?: RefusalKind;
-  }) => void;
+  answered?: (call: AnsweredCall) => void;
   /** A UUID. */
   newRequestId(): string;
 }
@@ -75,6 +69,14 @@ interface Call {
   operation?: string;
   accessKeyId?: string;
   caller?: string;
+}
+
+export interface AnsweredCall extends Call {
+  status: number;
+  ms: number;
+  refused?: RefusalKind;
+  /** What the client says of a trace that the call is a part of. */
+  traceparent?: string;
 }
 
 /** Where AWS has IAM's control plane. */
@@ -105,7 +107,12 @@ export function createDispatch(deps: DispatchDeps): Dispatch {
       }) as const;
     const done = (status: number, refused?: RefusalKind) => {
       const ended = { ...call, status, ms: deps.now().getTime() - started };
-      deps.answered?.({ ...ended, ...(refused && { refused }) });
+      const { traceparent } = incoming.headers;
+      deps.answered?.({
+        ...ended,
+        ...(refused && { refused }),
+        ...(typeof traceparent === 'string' && { traceparent }),
+      });
       return ended;
     };
     const answered = async (name: string, output: Output): Promise<Dispatched> => {

@@ -25,6 +25,8 @@ export interface Watched {
   /** Undefined where there is no audit log. */
   auditLog: () => { lost: number; failing: boolean } | undefined;
   statementLinesLost: () => number;
+  /** Undefined where nothing is traced. */
+  spans: () => { exported: number; dropped: number } | undefined;
   /** Whether clients should be sent here. */
   ready: () => boolean;
 }
@@ -79,6 +81,9 @@ export function readWatched(registry: Registry, watched: Watched): void {
     'postern_statement_lines_lost_total',
     'Lines of the statement log that will never be written.',
     watched.statementLinesLost,
+  );
+  counter('postern_spans_total', 'Spans of traces by what became of them.', () =>
+    Object.entries(watched.spans() ?? {}).map(([outcome, count]) => [{ outcome }, count] as const),
   );
   gauge('postern_control_connected', 'Whether the control database is reached; 0: reads go on from memory.', () =>
     Number(store().connected),

@@ -24,7 +24,8 @@ function text(): string {
 /** The lines since the last time, once there are so many. */
 let seen = 0;
 async function next(count: number): Promise<Record<string, unknown>[]> {
-  const all = () => (readdirSync(postern.options.dataDir).includes('statements') ? text().trimEnd().split('\n') : []);
+  const all = () =>
+    readdirSync(postern.options.dataDir).includes('statements') ? text().split('\n').slice(0, -1) : [];
   await expect.poll(() => all().length, { timeout: 10_000 }).toBeGreaterThanOrEqual(seen + count);
   const fresh = all().slice(seen);
   seen += fresh.length;
