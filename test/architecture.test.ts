@@ -43,7 +43,7 @@ const MAY: Record<string, readonly string[]> = {
   attempts: ['audit', 'iam', 'iam/policy', 'roles', 'sigv4', 'pgwire', 'engine/port.ts', 'refused.ts'],
   access: [...DOMAIN, 'iam/policy', 'engine/port.ts', 'refused.ts'],
   traces: ['audit/log.ts', 'attempts'],
-  'statement-log': ['audit/log.ts', 'machine', 'sql'],
+  'statement-log': ['audit/log.ts', 'machine', 'pgwire', 'sql'],
   metrics: ['audit', 'iam'],
   backup: ['machine', 'state'],
   tls: ['config/configuration-error.ts', 'machine'],

@@ -8,9 +8,11 @@ import type { Undo } from './undo.ts';
 
 /** Traces of logins and API calls; undefined where no collector is named. */
 export function openTracing(
-  { options, env, log }: Omit<ServerSetup, 'durable'>,
+  { options, durable, env, log }: ServerSetup,
   undo: Undo,
 ): { tracer: Tracer; exporter: SpanExporter } | undefined {
+  // The variables of whoever runs a throw-away server are meant for the programs that are run with it.
+  if (!durable && options.otelEndpoint === undefined) return undefined;
   const settings = traceSettings(options.otelEndpoint, env, (text) => log.warn({}, text));
   if (!settings) return undefined;
   const exporter = new SpanExporter({ settings, version: facts.version, log, after });

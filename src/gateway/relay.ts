@@ -6,7 +6,7 @@ import { Malformed } from '../pgwire/malformed.ts';
 import { type ErrorFields, errorResponse, type TransactionStatus } from '../pgwire/messages.ts';
 import type { Refused } from '../refused.ts';
 import { ADMIN_ROLE } from '../roles/catalog-sql.ts';
-import { FOLLOWED, type SessionStatements } from '../statement-log/session-statements.ts';
+import type { SessionStatements } from '../statement-log/session-statements.ts';
 import type { Reader } from './reader.ts';
 import { internalErrorFields, refusalFields } from './refuse.ts';
 import type { Dialect } from './settings.ts';
@@ -36,7 +36,7 @@ export interface RelayOptions {
   mappingsCommitted: () => Promise<void>;
   /** Told of the session's commands on roles and privileges when their transaction has ended. */
   rolesChanged: (changes: ChangedRoles) => void;
-  /** Looks on, for the statement log. */
+  /** Looks on, for the statement log: all that the client sends and is sent once it is logged in. */
   onlooker?: SessionStatements | undefined;
 }
 
@@ -78,16 +78,6 @@ const ENGINE_RULES = new Map<string, FrameRule>();
 for (const type of '123ADGHIKTVWcdnst') ENGINE_RULES.set(type, { treatment: PASS, maxLength: 0x7fffffff });
 for (const type of 'CENSZ')
   ENGINE_RULES.set(type, { treatment: READ, maxLength: 0x7fffffff, readUpTo: MAX_ENGINE_READ });
-
-/** The same rules, with more read: what the statement log follows. */
-function followed(rules: ReadonlyMap<string, FrameRule>, types: string): Map<string, FrameRule> {
-  const more = new Map(rules);
-  for (const type of types) {
-    const rule = rules.get(type);
-    if (rule?.treatment === PASS) more.set(type, { ...rule, treatment: READ, readUpTo: MEBIBYTE });
-  }
-  return more;
-}
 
 /** In ms: what a client that must go gets to read what it has been sent. */
 const LINGER = 60_000;
@@ -134,6 +124,7 @@ export class Relay {
   readonly #statements: Statements;
   readonly #connectionId: string;
   readonly #traffic: Traffic;
+  readonly #onlooker: SessionStatements | undefined;
   readonly #mappingsCommitted: () => Promise<void>;
   readonly #roleChanges: RoleChanges;
   readonly #isAdmin: boolean;
@@ -168,6 +159,7 @@ export class Relay {
   }: RelayOptions) {
     this.#statements = new Statements(role, reader, () => this.#showAgain());
     this.#traffic = traffic;
+    this.#onlooker = onlooker;
     this.#connectionId = connectionId;
     this.#client = client;
     this.#engine = engine;
@@ -177,28 +169,18 @@ export class Relay {
     this.ended = new Promise((resolve) => {
       this.#finish = resolve;
     });
-    const fromClient = clientRules(dialect);
-    this.#fromClient = new FrameScanner(onlooker ? followed(fromClient, FOLLOWED.client) : fromClient, {
+    this.#fromClient = new FrameScanner(clientRules(dialect), {
       forward: (bytes) => {
         if (!engine.write(bytes)) client.pause();
       },
-      read: (type, chunk, start, end) => {
-        const verdict = this.#readClient(type, chunk, start, end);
-        if (verdict !== 'hold') onlooker?.fromClient(type, chunk, start, end);
-        return verdict;
-      },
+      read: (type, chunk, start, end) => this.#readClient(type, chunk, start, end),
     });
-    this.#fromEngine = new FrameScanner(onlooker ? followed(ENGINE_RULES, FOLLOWED.engine) : ENGINE_RULES, {
+    this.#fromEngine = new FrameScanner(ENGINE_RULES, {
       forward: (bytes) => {
+        this.#onlooker?.clientGot(bytes);
         if (!client.write(bytes)) engine.pause();
       },
-      read: (type, chunk, start, end) => {
-        const verdict = this.#readEngine(type, chunk, start, end);
-        if (onlooker && verdict !== 'hold') {
-          onlooker.fromEngine(type, verdict instanceof Buffer ? verdict : chunk.subarray(start, end));
-        }
-        return verdict;
-      },
+      read: (type, chunk, start, end) => this.#readEngine(type, chunk, start, end),
     });
   }
 
@@ -272,6 +254,7 @@ export class Relay {
     }
     this.#asked = true;
     this.#traffic.fromClients += chunk.length;
+    this.#onlooker?.clientSent(chunk);
     this.#guarded(() => this.#fromClient.push(chunk), 'client');
   }
 
@@ -339,10 +322,8 @@ export class Relay {
         return this.#statements.errorResponse(chunk.subarray(start, end));
       case CODE.N:
         return this.#readNotice(chunk.subarray(start, end));
-      case CODE.S:
-        return this.#statements.parameterStatus(chunk.subarray(start, end));
       default:
-        return undefined;
+        return this.#statements.parameterStatus(chunk.subarray(start, end));
     }
   }
 

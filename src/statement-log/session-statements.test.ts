@@ -22,9 +22,8 @@ function follow(script: string): Partial<StatementEntry>[] {
     frame.write(type, 0, 'latin1');
     frame.writeInt32BE(4 + body.length, 1);
     body.copy(frame, 5);
-    const code = type.charCodeAt(0);
-    if (way === '>') statements.fromClient(code, Buffer.concat([Buffer.from('before'), frame]), 6, 6 + frame.length);
-    else statements.fromEngine(code, frame);
+    if (way === '>') statements.clientSent(frame);
+    else statements.clientGot(frame);
   }
   return told;
 }
@@ -137,5 +136,24 @@ describe('the statements of a session', () => {
     const use = (name: string) => `> B |${name}|\n> E |\n> S\n< 2\n< C SELECT 1|\n< Z I`;
     const entries = follow([...lines, use('s0'), use('s299')].join('\n'));
     expect(entries.map(({ text }) => text?.slice(0, 8))).toEqual([undefined, 'SELECT a']);
+  });
+
+  it('are found however the bytes are cut, and not looked for where there are no messages', () => {
+    const told: (string | undefined)[] = [];
+    const statements = new SessionStatements(
+      { statement: ({ text }) => void told.push(text) },
+      { connectionId: 'c', principal: 'p', role: 'r', cluster: 'k' },
+      () => 0,
+    );
+    const query = Buffer.from('Q\0\0\0\x0dSELECT 1\0', 'latin1');
+    const answer = Buffer.from('C\0\0\0\x0dSELECT 1\0Z\0\0\0\x05I', 'latin1');
+    for (const byte of query) statements.clientSent(Buffer.from([byte]));
+    for (const byte of answer) statements.clientGot(Buffer.from([byte]));
+    expect(told).toEqual(['SELECT ?']);
+    statements.clientSent(Buffer.from('GET / HTTP/1.1\r\n\r\n'));
+    statements.clientSent(Buffer.from('\0\0\0\0\0\0\0\0\0\0'));
+    statements.clientSent(query);
+    statements.clientGot(answer);
+    expect(told).toEqual(['SELECT ?']);
   });
 });

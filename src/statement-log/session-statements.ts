@@ -1,11 +1,38 @@
+import { type FrameRule, FrameScanner, PASS, READ } from '../pgwire/frame-scanner.ts';
 import { blankConstants } from '../sql/blank-constants.ts';
 import type { StatementEntry, StatementLog } from './statement-log.ts';
 
 /** What of a session stands in each of its entries. */
 export type SessionFacts = Pick<StatementEntry, 'connectionId' | 'principal' | 'role' | 'cluster'>;
 
-/** Types of the messages that are followed (PostgreSQL manual, "Message Formats"). */
-export const FOLLOWED = { client: 'QPBESF', engine: '12CIsEZ' } as const;
+const MEBIBYTE = 1024 * 1024;
+/**
+ * Types of the messages that are read (PostgreSQL manual, "Message Formats"), and up to which length, in bytes. A text must
+ * be read whole, as the relay does too; of the others only the beginning matters.
+ */
+const READ_FROM_CLIENT = {
+  Q: 64 * MEBIBYTE,
+  P: 64 * MEBIBYTE,
+  F: 64 * MEBIBYTE,
+  B: MEBIBYTE,
+  E: MEBIBYTE,
+  S: MEBIBYTE,
+};
+const READ_FROM_SERVER = { 1: 16, 2: 16, C: MEBIBYTE, I: 16, s: 16, E: MEBIBYTE, Z: 16 };
+
+/** What is wrong in the stream is the relay's to say: everything goes by, and what matters is read. */
+function rules(read: Readonly<Record<string, number>>): Map<string, FrameRule> {
+  const all = new Map<string, FrameRule>();
+  for (let code = 0; code < 256; code++) {
+    const type = String.fromCharCode(code);
+    const readUpTo = Object.hasOwn(read, type) ? read[type] : undefined;
+    const treatment = readUpTo === undefined ? PASS : READ;
+    all.set(type, { treatment, maxLength: 0x7fffffff, ...(readUpTo !== undefined && { readUpTo }) });
+  }
+  return all;
+}
+const CLIENT_RULES = rules(READ_FROM_CLIENT);
+const SERVER_RULES = rules(READ_FROM_SERVER);
 
 /** In characters, of one session: the texts of prepared statements. The oldest are forgotten beyond that. */
 const MAX_TEXTS = 1024 * 1024;
@@ -21,7 +48,7 @@ type Asked =
   | { kind: 'sync' };
 
 /**
- * Follows one session's messages, both ways, and tells the statement log of each statement that has ended: in the
+ * Follows the bytes of one session, both ways, as the client sends and gets them, and tells the statement log of each statement that has ended: in the
  * extended protocol each Execute, and what failed before it; of a simple query, the whole string. It only looks on: what it
  * cannot follow is an entry without a text.
  */
@@ -38,6 +65,10 @@ export class SessionStatements {
   #lastEnd = 0;
   /** The text of what was executed last. */
   #executed: string | undefined;
+  readonly #fromClient: FrameScanner;
+  readonly #fromServer: FrameScanner;
+  /** Whether the bytes make no messages. */
+  #lost = false;
   /** After an error in the extended protocol everything is skipped up to the next Sync. */
   #skipping = false;
 
@@ -45,10 +76,38 @@ export class SessionStatements {
     this.#log = log;
     this.#facts = facts;
     this.#now = now;
+    const forward = () => undefined;
+    this.#fromClient = new FrameScanner(CLIENT_RULES, {
+      forward,
+      read: (type, chunk, start, end) => this.#readClient(type, chunk, start, end),
+    });
+    this.#fromServer = new FrameScanner(SERVER_RULES, {
+      forward,
+      read: (type, chunk, start, end) => this.#readServer(type, chunk.subarray(start, end)),
+    });
   }
 
-  /** A message that went on to the engine: the bytes of `chunk` from `start` to `end`, as the client has sent it. */
-  fromClient(type: number, chunk: Buffer, start: number, end: number): void {
+  /** Bytes that the client has sent, whatever becomes of them. They must not change later. */
+  clientSent(bytes: Buffer): void {
+    this.#follow(this.#fromClient, bytes);
+  }
+
+  /** Bytes that the client is sent. */
+  clientGot(bytes: Buffer): void {
+    this.#follow(this.#fromServer, bytes);
+  }
+
+  #follow(scanner: FrameScanner, bytes: Buffer): void {
+    if (this.#lost) return;
+    try {
+      scanner.push(bytes);
+    } catch {
+      // No messages any more: the relay ends the session. Whoever only looks on must not be in its way.
+      this.#lost = true;
+    }
+  }
+
+  #readClient(type: number, chunk: Buffer, start: number, end: number): undefined {
     const began = this.#now();
     const read = new Strings(chunk, start + 5, end);
     switch (String.fromCharCode(type)) {
@@ -73,8 +132,7 @@ export class SessionStatements {
     }
   }
 
-  /** A message that goes to the client, whole, as the client gets it. */
-  fromEngine(type: number, frame: Buffer): void {
+  #readServer(type: number, frame: Buffer): undefined {
     switch (String.fromCharCode(type)) {
       case '1':
         this.#parsed();
