@@ -1,4 +1,4 @@
-import { rotateSealKey } from '../main.ts';
+import { rotateSealKey } from '../composition/seal-key.ts';
 import { PLACE, readFlags, readPlace } from './flags.ts';
 import { openLog } from './serve.ts';
 

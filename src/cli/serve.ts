@@ -17,7 +17,7 @@ export interface Served {
 }
 
 /** JSON lines on standard error, or in the file that the options name. */
-export function openLog({ logFile, logLevel }: Options, fallback: number | string = 2): Log {
+export function openLog({ logFile, logLevel }: Options, fallback: number | string = 2): Log & { level: string } {
   const target = destination({ dest: logFile ?? fallback, sync: true, mkdir: false, mode: 0o600 });
   return pino({ level: logLevel, base: null, timestamp: () => `,"time":"${new Date().toISOString()}"` }, target);
 }

@@ -1,3 +1,4 @@
+import { ConfigurationError } from '../config/configuration-error.ts';
 import { readOptions } from '../config/options.ts';
 import type { Environment } from './environment.ts';
 import { openLog, serve } from './serve.ts';
@@ -5,7 +6,8 @@ import { openLog, serve } from './serve.ts';
 /** `postern start`: runs until it is asked to stop. Resolves to the exit status. */
 export async function runStart(argv: readonly string[]): Promise<number> {
   const began = performance.now();
-  const { options } = readOptions('start', argv, process.env, process.cwd());
+  const cwd = process.cwd();
+  const { options, file } = readOptions('start', argv, process.env, cwd);
   const dataDir = options.dataDir as string;
   const log = openLog(options);
   let stop: (status: number) => void = () => undefined;
@@ -22,9 +24,19 @@ export async function runStart(argv: readonly string[]): Promise<number> {
   }
   const served = await serve({ ...options, dataDir }, { durable: true, env: process.env, log });
   process.on('SIGHUP', () => {
-    served.server.reloadCertificate().then(
-      () => log.info('certificate reloaded'),
-      (error) => log.error({ err: error }, 'the certificate was not reloaded; the one in use stays in use'),
+    const reread = () => {
+      const again = readOptions('start', argv, process.env, cwd);
+      // Limits do not vanish with a file that somebody is just replacing.
+      if (file !== undefined && again.file === undefined)
+        throw new ConfigurationError(`${file}: is not there any more`);
+      return { ...again.options, dataDir: again.options.dataDir as string };
+    };
+    served.server.reload(reread).then(
+      () => {
+        log.level = served.server.options.logLevel;
+      },
+      // The server has told why.
+      () => undefined,
     );
   });
   served.server.failed.then((how) => {
@@ -37,7 +49,7 @@ export async function runStart(argv: readonly string[]): Promise<number> {
   );
   process.stderr.write(banner(served.environment, dataDir));
   const status = await stopped;
-  await served.stop(options.shutdownTimeout * 1000);
+  await served.stop(served.server.options.shutdownTimeout * 1000);
   return status;
 }
 

@@ -24,6 +24,12 @@ const GROWING: ReadonlySet<string> = new Set([
   'string_agg',
 ]);
 
+/** Which conflicts are feigned from the start; `allowed`: whether admin may ask for others. */
+export interface FromTheStart {
+  allowed: boolean;
+  rule: InjectionRule | undefined;
+}
+
 const NO_FACTS: SchemaFacts = { functions: new Set(), cascading: new Set() };
 
 /** The transactions of one cluster's database, and what its schema says of the statements in them. */
@@ -35,7 +41,7 @@ export class ClusterTransactions {
   #facts: SchemaFacts = NO_FACTS;
   #loaded: Promise<void> | undefined;
 
-  constructor(catalog: Pick<RoleCatalog, 'blockers' | 'schemaFacts'>, injection: InjectionOptions) {
+  constructor(catalog: Pick<RoleCatalog, 'blockers' | 'schemaFacts'>, injection: FromTheStart) {
     this.#catalog = catalog;
     this.#mayInject = injection.allowed;
     this.#injection = injection.rule && new Injection(injection.rule);
@@ -98,18 +104,12 @@ export class ClusterTransactions {
   }
 }
 
-/** Which conflicts are feigned from the start; `allowed`: whether clients may ask for others. */
-export interface InjectionOptions {
-  allowed: boolean;
-  rule: InjectionRule | undefined;
-}
-
 /** Of all clusters that are awake. */
 export class AllTransactions {
   readonly #clusters = new WeakMap<RoleCatalog, ClusterTransactions>();
-  readonly #injection: InjectionOptions;
+  readonly #injection: FromTheStart;
 
-  constructor(injection: InjectionOptions) {
+  constructor(injection: FromTheStart) {
     this.#injection = injection;
   }
 

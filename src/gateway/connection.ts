@@ -2,13 +2,13 @@ import type { Socket } from 'node:net';
 import { type Attempt, type AttemptEnd, cut, factsOf } from '../attempts/attempt.ts';
 import type { ChangedRoles } from '../audit/role-changes.ts';
 import type { AwakeCluster, Cluster } from '../clusters/cluster.ts';
+import { sourceOf } from '../iam/source-address.ts';
 import { Refused } from '../refused.ts';
 import { ADMIN_ROLE } from '../roles/catalog-sql.ts';
 import { type Admitted, admit, type CancelAsked } from './admit.ts';
 import { ConnectionEnded } from './byte-reader.ts';
 import { Client } from './client.ts';
 import { cancelInEngine, openEngineSession } from './engine-session.ts';
-import { sourceOf } from './failed-logins.ts';
 import type { Gateway } from './gateway.ts';
 import { cancelKeyLength, greeting, versionAnswer } from './greet.ts';
 import { limitTime } from './lifetime.ts';
@@ -58,7 +58,11 @@ export function openConnection(socket: Socket, gateway: Gateway): Connection {
 async function run(client: Client, gateway: Gateway, attempt: Attempt, serving: (relay: Relay) => void): Promise<void> {
   const { audit, attempts } = gateway;
   const began = performance.now();
-  const passed = startWatch(gateway.stepTimes);
+  const trace = gateway.traceLogin(attempt);
+  const passed = startWatch((step, ms) => {
+    gateway.stepTimes(step, ms);
+    trace?.passed(step, ms);
+  });
   /** What this connection takes of its cluster's, given back at its end. */
   const held: { release(): void }[] = [];
   const wake = (cluster: Cluster): Promise<AwakeCluster> => {
@@ -115,6 +119,7 @@ async function run(client: Client, gateway: Gateway, attempt: Attempt, serving: 
       passed('session');
       gateway.stepTimes('login', performance.now() - began);
       attempt.end = { outcome: 'accepted' };
+      trace?.end();
     });
     if (end.reason === 'failed') audit.record({ event: 'connection.failed', ...facts, error: end.error });
     audit.record({ event: 'session.ended', ...facts, ...describeEnd(end), durationMs: performance.now() - began });
@@ -136,6 +141,7 @@ async function run(client: Client, gateway: Gateway, attempt: Attempt, serving: 
     }
   } finally {
     clearTimeout(deadline);
+    trace?.end();
     client.reader.release();
     for (const { release } of held) release();
   }
@@ -199,6 +205,12 @@ async function serve(
     traffic: gateway.traffic,
     mappingsCommitted: () => gateway.refreshMappings(cluster.database),
     rolesChanged: report.rolesChanged,
+    onlooker: gateway.followStatements({
+      connectionId,
+      principal: permitted.identity.arn,
+      role: permitted.role,
+      cluster: cluster.id,
+    }),
   };
   const relay: Relay =
     reader && transactions

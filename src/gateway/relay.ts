@@ -6,6 +6,7 @@ import { Malformed } from '../pgwire/malformed.ts';
 import { type ErrorFields, errorResponse } from '../pgwire/messages.ts';
 import type { Refused } from '../refused.ts';
 import { ADMIN_ROLE } from '../roles/catalog-sql.ts';
+import type { SessionStatements } from '../statement-log/session-statements.ts';
 import { internalErrorFields, refusalFields } from './refuse.ts';
 import type { Statements } from './statements.ts';
 import type { Traffic } from './traffic.ts';
@@ -30,6 +31,8 @@ export interface RelayOptions {
   mappingsCommitted: () => Promise<void>;
   /** Told of the session's commands on roles and privileges when their transaction has ended. */
   rolesChanged: (changes: ChangedRoles) => void;
+  /** Looks on, for the statement log: all that the client sends and is sent once it is logged in. */
+  onlooker?: SessionStatements | undefined;
 }
 
 /** How a session that must end will, and its last word; none where the service has none. */
@@ -68,6 +71,7 @@ export abstract class Relay {
   protected readonly mappingsCommitted: () => Promise<void>;
   protected readonly roleChanges: RoleChanges;
   readonly #connectionId: string;
+  readonly #onlooker: SessionStatements | undefined;
   readonly #isAdmin: boolean;
   #finish!: (end: SessionEnd) => void;
   #over = false;
@@ -83,8 +87,10 @@ export abstract class Relay {
     traffic,
     mappingsCommitted,
     rolesChanged,
+    onlooker,
   }: RelayOptions) {
     this.traffic = traffic;
+    this.#onlooker = onlooker;
     this.#connectionId = connectionId;
     this.client = client;
     this.engine = engine;
@@ -192,6 +198,7 @@ export abstract class Relay {
       return;
     }
     this.traffic.fromClients += chunk.length;
+    this.#onlooker?.clientSent(chunk);
     this.guarded(() => this.fromClient(chunk), 'client');
   }
 
@@ -202,6 +209,7 @@ export abstract class Relay {
 
   protected toClient(bytes: Buffer): void {
     this.traffic.toClients += bytes.length;
+    this.#onlooker?.clientGot(bytes);
     if (!this.client.write(bytes)) this.engine.pause();
   }
 

@@ -7,7 +7,9 @@ const others = [{ schema: undefined, name: 'others' }];
 describe('an injection of conflicts', () => {
   it('hits every so manieth commit that wrote its table', () => {
     const injection = new Injection(parseInjection('table=orders,every=3'));
-    const hits = [orders, others, orders, others, orders, orders, undefined, orders].map((wrote) => injection.hits(wrote));
+    const hits = [orders, others, orders, others, orders, orders, undefined, orders].map((wrote) =>
+      injection.hits(wrote),
+    );
     expect(hits).toEqual([false, false, false, false, true, false, false, true]);
   });
 
