@@ -93,6 +93,10 @@ export class ClusterTransactions {
     return this.#injection?.hits(wrote) ?? false;
   }
 
+  get isInjecting(): boolean {
+    return this.#injection !== undefined;
+  }
+
   /** Whether this asks for conflicts to be feigned, and nobody has allowed it. */
   mayNotInject({ tag, calls }: Statement): boolean {
     return !this.#mayInject && tag === 'CallStmt' && calls.includes('inject_conflicts');

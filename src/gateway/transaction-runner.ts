@@ -260,6 +260,7 @@ export class TransactionRunner implements Party {
     if (binds && !isFinal) return true;
     if (statements.some((statement) => this.#cluster.callsOwn(statement))) return true;
     if (!statements.some(({ writesRows }) => writesRows)) return false;
+    if (this.#cluster.isInjecting) return true;
     const [only, ...more] = statements;
     const isSmall = (only?.insertedRows ?? MAX_ROWS + 1) <= MAX_ROWS;
     return !isAlone || more.length > 0 || !isSmall || this.#cluster.rowsAreUnknown(only as Statement);
