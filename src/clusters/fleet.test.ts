@@ -90,6 +90,7 @@ function makeFleet(changes: Partial<FleetOptions> = {}): Fleet {
     },
     log: pino({ level: 'silent' }),
     onMappingsChanged: () => undefined,
+    onJobs: () => undefined,
     ...changes,
   });
 }

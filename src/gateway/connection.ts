@@ -4,6 +4,7 @@ import type { ChangedRoles } from '../audit/role-changes.ts';
 import type { AwakeCluster, Cluster } from '../clusters/cluster.ts';
 import { Refused } from '../refused.ts';
 import { ADMIN_ROLE } from '../roles/catalog-sql.ts';
+import { SESSION_FACTS } from '../roles/session-sql.ts';
 import { type Admitted, admit, type CancelAsked } from './admit.ts';
 import { ConnectionEnded } from './byte-reader.ts';
 import { Client } from './client.ts';
@@ -186,7 +187,12 @@ async function serve(
     throw new Refused('unknown-database', { say, detail: say });
   }
   const { engine } = permitted.cluster;
-  const engineSession = await openEngineSession(engine, permitted.role, request.settings);
+  const settings = new Map([
+    ...request.settings,
+    [SESSION_FACTS.sessionId, connectionId],
+    [SESSION_FACTS.iamSessionUser, permitted.identity.arn],
+  ]);
+  const engineSession = await openEngineSession(engine, permitted.role, settings);
   const relay = new Relay({
     client: client.encrypted,
     engine: engineSession.socket,

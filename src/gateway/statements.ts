@@ -1,3 +1,4 @@
+import { ASYNC_ROUTINES } from '../jobs/jobs-sql.ts';
 import { decodeFields, encodeFields } from '../pgwire/fields.ts';
 import type { Verdict } from '../pgwire/frame-scanner.ts';
 import { commandComplete, type ErrorFields, errorResponse, message } from '../pgwire/messages.ts';
@@ -12,11 +13,13 @@ import { originalPosition, type Translation, type TranslationOptions, translate 
 
 const NOTHING = Buffer.alloc(0);
 const TAG_FIELD = Buffer.from(`\0C${TAG_NOTICE}\0`, 'latin1');
-const OWN_ROUTINES = [...Object.values(MAPPING_PROCEDURES), ...GUARD_FUNCTIONS].map(
+const OWN_ROUTINES = [...Object.values(MAPPING_PROCEDURES), ...Object.values(ASYNC_ROUTINES), ...GUARD_FUNCTIONS].map(
   (name) => `PL/pgSQL function ${name}(`,
 );
 /** Who may ask for another command tag. */
-const TAG_ROUTINES = [...Object.values(MAPPING_PROCEDURES), 'sys.show'].map((name) => `PL/pgSQL function ${name}(`);
+const TAG_ROUTINES = [...Object.values(MAPPING_PROCEDURES), ...Object.values(ASYNC_ROUTINES), 'sys.show'].map(
+  (name) => `PL/pgSQL function ${name}(`,
+);
 const REFUSAL = 'postern_refusal_';
 const REFUSAL_ERROR = /^column "postern_refusal_(\d+)" does not exist$/;
 /** Refusals that a client may have in flight before the oldest is forgotten (it then sees the engine's own error). */

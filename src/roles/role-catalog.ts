@@ -1,5 +1,6 @@
 import pg from 'pg';
 import type { Engine } from '../engine/port.ts';
+import { JOBS_CHANNEL } from '../jobs/jobs-sql.ts';
 import { Refused } from '../refused.ts';
 import { socketClientConfig } from '../state/socket-client.ts';
 import { ADMIN_INVARIANTS_SQL, CATALOG_SQL, CATALOG_VERSION, MAPPING_CHANNEL } from './catalog-sql.ts';
@@ -33,6 +34,8 @@ const ROLE_FACTS = `
   FROM pg_catalog.pg_authid r
   WHERE r.rolname = $1 AND NOT r.rolsuper AND NOT r.rolreplication AND NOT pg_catalog.starts_with(r.rolname, 'pg_')`;
 
+const HAS_JOBS = "SELECT FROM postern.job WHERE status IN ('submitted', 'processing') LIMIT 1";
+
 const MAPPINGS = 'SELECT pg_role_oid AS "roleOid", arn FROM sys.iam_pg_role_mappings';
 
 /** PostgreSQL compares names of at most 63 bytes; a longer one would be cut to another role's name. */
@@ -40,11 +43,11 @@ const MAX_NAME_BYTES = 63;
 
 /**
  * Installs or updates the catalog in the cluster's database, then serves it. `onChange` is called after a change of
- * mappings was committed by anybody; `onLost` when the session has ended and the catalog is of no more use.
+ * mappings was committed by anybody, `onJobs` when there may be jobs to do; `onLost` when the session has ended and the catalog is of no more use.
  */
 export async function openRoleCatalog(
   engine: Engine,
-  events: { onChange: () => void; onLost: (reason: string) => void },
+  events: { onChange: () => void; onJobs: () => void; onLost: (reason: string) => void },
 ): Promise<RoleCatalog> {
   const client = new pg.Client({
     ...socketClientConfig({ socketPath: engine.socketPath, user: engine.superuser, database: 'postgres' }),
@@ -63,8 +66,13 @@ export async function openRoleCatalog(
   await client.connect();
   try {
     await install(client);
-    client.on('notification', () => events.onChange());
-    await client.query(`LISTEN ${MAPPING_CHANNEL}`);
+    client.on('notification', ({ channel }) => {
+      if (channel === JOBS_CHANNEL) events.onJobs();
+      else events.onChange();
+    });
+    await client.query(`LISTEN ${MAPPING_CHANNEL}; LISTEN ${JOBS_CHANNEL}`);
+    // Those that an earlier process has not finished.
+    if ((await client.query(HAS_JOBS)).rows.length > 0) events.onJobs();
   } catch (error) {
     closed = true;
     await client.end().catch(() => undefined);
