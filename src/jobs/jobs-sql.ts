@@ -18,6 +18,8 @@ export const JOBS_CHANNEL = 'postern_job';
 /** Those that a client's statement becomes; they ask for another command tag. */
 export const ASYNC_ROUTINES = { index: 'sys.create_index_async', validation: 'sys.validate_constraint_async' } as const;
 
+export const WAIT_PROCEDURE = 'sys.wait_for_job';
+
 /** By it the session of a running job is found. */
 export const JOB_APPLICATION = 'postern job ';
 
@@ -93,7 +95,7 @@ CREATE OR REPLACE VIEW sys.jobs AS
 GRANT SELECT ON sys.jobs TO PUBLIC;
 
 -- Without a search path of its own: it could not COMMIT then. It runs as whoever calls it.
-CREATE OR REPLACE PROCEDURE sys.wait_for_job(job_id text, INOUT succeeded boolean DEFAULT NULL) LANGUAGE plpgsql AS $$
+CREATE OR REPLACE PROCEDURE ${WAIT_PROCEDURE}(job_id text, INOUT succeeded boolean DEFAULT NULL) LANGUAGE plpgsql AS $$
 DECLARE
   found_status text;
 BEGIN

@@ -123,7 +123,8 @@ export class JobRunner {
               },
             );
           }
-          void this.#within(BEGIN_TIME, Promise.all(started.map(({ begun }) => begun))).then(() => {
+          // Another look may have started them a moment ago.
+          void this.#within(BEGIN_TIME, Promise.all([...running].map(({ begun }) => begun))).then(() => {
             for (const resolve of waiting) resolve();
           });
         }
