@@ -237,7 +237,7 @@ BEGIN
     INSERT INTO postern.job (status, job_type, relation_id, object_schema, object_name, is_unique, definition, search_path,
       login_role, acting_role)
     VALUES ('submitted', 'INDEX_BUILD', table_id, target.nspname, made.relname, made.indisunique,
-      substr(pg_get_indexdef(index_id), length(head) + 1), path, session_user::regrole, acting::regrole)
+      substr(pg_get_indexdef(index_id), length(head) + 1), path, postern.role_oid(session_user), postern.role_oid(acting))
     RETURNING job_id INTO id;
   EXCEPTION WHEN unique_violation THEN
     RETURN NULL;
@@ -281,6 +281,10 @@ BEGIN
   RAISE INFO USING ERRCODE = '${tagNotice}', MESSAGE = 'ALTER TABLE';
 END $$;
 
+CREATE OR REPLACE FUNCTION postern.role_oid(name) RETURNS oid LANGUAGE sql STABLE ${PATH} AS $$
+  SELECT oid FROM pg_roles WHERE rolname = $1
+$$;
+
 CREATE OR REPLACE FUNCTION sys.submit_validation(constraint_id oid, path text) RETURNS text
 LANGUAGE plpgsql SECURITY DEFINER ${PATH} AS $$
 DECLARE
@@ -298,7 +302,7 @@ BEGIN
   INSERT INTO postern.job (status, job_type, object_id, relation_id, constraint_id, object_schema, object_name, search_path,
     login_role, acting_role)
   VALUES ('submitted', 'VALIDATE_CONSTRAINT', target.oid, target.oid, constraint_id, target.nspname, target.relname, path,
-    session_user::regrole, acting::regrole)
+    postern.role_oid(session_user), postern.role_oid(acting))
   RETURNING job_id INTO id;
   PERFORM pg_notify('${JOBS_CHANNEL}', '');
   RETURN sys.uuid_to_base32_str(id);
