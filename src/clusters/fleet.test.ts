@@ -59,6 +59,7 @@ class FakeHost {
     return {
       facts: async () => undefined,
       mappings: async () => [],
+      hasJobs: async () => false,
       close: async () => void this.said.push(`close ${name}`),
     };
   };

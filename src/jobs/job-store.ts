@@ -20,7 +20,7 @@ export interface Target {
   /** Names of roles. Null: it is gone. */
   loginRole: string | null;
   actingRole: string | null;
-  /** Whether the role may log in, and is no superuser. */
+  /** Whether the role may log in, and neither is a superuser. */
   canLogIn: boolean;
   /** Statements, every name with its schema. Null: the constraint is gone. */
   work: string | null;
@@ -37,21 +37,30 @@ export interface Target {
 /** In minutes, for finished jobs (user guide, "Asynchronous indexes"): they go when another job comes. */
 const KEPT = 30;
 
+/** Has a row when there is a job to do; jobs that have been finished for long go. */
+export const LOOK_FOR_JOBS = `
+  WITH gone AS (
+    DELETE FROM postern.job WHERE status IN ('completed', 'failed')
+    AND update_time < pg_catalog.clock_timestamp() - pg_catalog.make_interval(mins => ${KEPT})
+  )
+  SELECT FROM postern.job WHERE status IN ('submitted', 'processing') LIMIT 1`;
+
 const UNFINISHED = `
-  SELECT job_id AS id, sys.uuid_to_base32_str(job_id) AS "jobId", job_type AS type, relation_id AS relation, search_path AS "searchPath", attempts FROM postern.job
-  WHERE status IN ('submitted', 'processing') ORDER BY start_time, job_id`;
-const PURGE = `
-  DELETE FROM postern.job WHERE status IN ('completed', 'failed')
-  AND update_time < pg_catalog.clock_timestamp() - pg_catalog.make_interval(mins => ${KEPT})`;
+  SELECT job_id AS id, sys.uuid_to_base32_str(job_id) AS "jobId", job_type AS type, relation_id AS relation,
+    search_path AS "searchPath", attempts
+  FROM postern.job WHERE status IN ('submitted', 'processing') ORDER BY start_time, job_id`;
 const BEGIN = `
   UPDATE postern.job SET status = 'processing', attempts = attempts + 1, update_time = pg_catalog.clock_timestamp()
+  WHERE job_id = $1`;
+const POSTPONE = `
+  UPDATE postern.job SET status = 'submitted', attempts = attempts - 1, update_time = pg_catalog.clock_timestamp()
   WHERE job_id = $1`;
 const FINISH = `
   UPDATE postern.job SET status = $2, details = $3, object_id = coalesce($4::pg_catalog.oid, object_id),
     update_time = pg_catalog.clock_timestamp()
   WHERE job_id = $1`;
 const TARGET = `
-  SELECT l.rolname AS "loginRole", a.rolname AS "actingRole", coalesce(l.rolcanlogin AND NOT l.rolsuper, false) AS "canLogIn",
+  SELECT l.rolname AS "loginRole", a.rolname AS "actingRole", coalesce(l.rolcanlogin AND NOT l.rolsuper AND NOT a.rolsuper, false) AS "canLogIn",
     CASE j.job_type
       WHEN 'INDEX_BUILD' THEN pg_catalog.format('CREATE %sINDEX CONCURRENTLY %I ON %I.%I %s',
         CASE WHEN j.is_unique THEN 'UNIQUE ' END, j.object_name, n.nspname, t.relname, j.definition)
@@ -96,7 +105,6 @@ export class JobStore {
   }
 
   async unfinished(): Promise<Job[]> {
-    await this.#client.query(PURGE);
     return (await this.#client.query<Job>(UNFINISHED)).rows;
   }
 
@@ -106,6 +114,11 @@ export class JobStore {
 
   async begin({ id }: Job): Promise<void> {
     await this.#client.query(BEGIN, [id]);
+  }
+
+  /** It was begun in vain, through no fault of its own. */
+  async postpone({ id }: Job): Promise<void> {
+    await this.#client.query(POSTPONE, [id]);
   }
 
   async finish({ id }: Job, { details, index }: Outcome): Promise<void> {

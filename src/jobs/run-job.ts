@@ -38,6 +38,7 @@ export async function runJob(job: Job, work: JobWork): Promise<Outcome> {
   await store.begin(job);
   let interruptions = job.attempts;
   for (;;) {
+    if (closing.aborted) await store.postpone(job);
     closing.throwIfAborted();
     const target = await store.target(job);
     const outcome = interruptions >= MAX_ATTEMPTS ? { details: 'the job was interrupted too often' } : settled(target);

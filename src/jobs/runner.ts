@@ -83,15 +83,15 @@ export class JobRunner {
     this.#places.set(database, place);
     place.ended = this.#work(database, place)
       .catch((error: Error) => {
-        if (this.#closing.signal.aborted) return;
         place.look = false;
+        if (this.#closing.signal.aborted) return;
         this.#options.log.warn({ err: error, database }, 'the jobs of a database were interrupted');
         this.#after(AGAIN, () => void this.look(database));
       })
-      .finally(() => {
-        for (const resolve of place.waiting) resolve();
+      .then(async () => {
         // Asked while the work was about to end.
-        if (place.look) void this.look(database);
+        if (place.look) await this.look(database);
+        for (const resolve of place.waiting) resolve();
       });
     return place;
   }
@@ -104,6 +104,10 @@ export class JobRunner {
     try {
       const awake = await fleet.awake(database);
       if (!awake) return;
+      // Asked over the standing session: nearly always there is nothing to do.
+      place.look = false;
+      if (!(await awake.catalog.hasJobs())) return;
+      place.look = true;
       store = await JobStore.open(awake.engine);
       let failed: Error | undefined;
       while (!this.#closing.signal.aborted && (place.look || running.size > 0)) {
@@ -113,7 +117,11 @@ export class JobRunner {
         if (place.look) {
           place.look = false;
           const waiting = place.waiting.splice(0);
-          const started = this.#startSome(database, await store.unfinished(), { running, store, awake });
+          const jobs = await store.unfinished().catch((error: Error) => {
+            place.waiting.unshift(...waiting);
+            throw error;
+          });
+          const started = this.#startSome(database, jobs, { running, store, awake });
           for (const one of started) {
             void one.ended.then(
               () => this.#ended(place, running, one),

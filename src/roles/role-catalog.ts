@@ -1,5 +1,6 @@
 import pg from 'pg';
 import type { Engine } from '../engine/port.ts';
+import { LOOK_FOR_JOBS } from '../jobs/job-store.ts';
 import { JOBS_CHANNEL } from '../jobs/jobs-sql.ts';
 import { Refused } from '../refused.ts';
 import { socketClientConfig } from '../state/socket-client.ts';
@@ -23,6 +24,8 @@ export interface RoleCatalog {
   /** Undefined for a role that does not exist, and for those that are not for clients: superusers and `pg_…`. */
   facts(role: string, principalArn: string): Promise<RoleFacts | undefined>;
   mappings(): Promise<Mapping[]>;
+  /** Whether there are jobs to do. Those that have been finished for long go. */
+  hasJobs(): Promise<boolean>;
   close(): Promise<void>;
 }
 
@@ -33,8 +36,6 @@ const ROLE_FACTS = `
   ) AS mapped
   FROM pg_catalog.pg_authid r
   WHERE r.rolname = $1 AND NOT r.rolsuper AND NOT r.rolreplication AND NOT pg_catalog.starts_with(r.rolname, 'pg_')`;
-
-const HAS_JOBS = "SELECT FROM postern.job WHERE status IN ('submitted', 'processing') LIMIT 1";
 
 const MAPPINGS = 'SELECT pg_role_oid AS "roleOid", arn FROM sys.iam_pg_role_mappings';
 
@@ -72,7 +73,7 @@ export async function openRoleCatalog(
     });
     await client.query(`LISTEN ${MAPPING_CHANNEL}; LISTEN ${JOBS_CHANNEL}`);
     // Those that an earlier process has not finished.
-    if ((await client.query(HAS_JOBS)).rows.length > 0) events.onJobs();
+    if ((await client.query(LOOK_FOR_JOBS)).rows.length > 0) events.onJobs();
   } catch (error) {
     closed = true;
     await client.end().catch(() => undefined);
@@ -97,6 +98,7 @@ export async function openRoleCatalog(
       return row && { oid: row.oid, canLogin: row.can_login, mapped: row.mapped };
     },
     mappings: () => ask<Mapping & pg.QueryResultRow>('mappings', MAPPINGS),
+    hasJobs: async () => (await ask('jobs', LOOK_FOR_JOBS)).length > 0,
     async close() {
       closed = true;
       await client.end();
