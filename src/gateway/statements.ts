@@ -175,5 +175,7 @@ export class Statements {
 
   readyForQuery(): void {
     this.#translated = undefined;
+    // Its statement was left before its end: the client asked for fewer rows.
+    this.#nextTag = undefined;
   }
 }

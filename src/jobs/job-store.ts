@@ -45,10 +45,13 @@ export const LOOK_FOR_JOBS = `
   )
   SELECT FROM postern.job WHERE status IN ('submitted', 'processing') LIMIT 1`;
 
-const UNFINISHED = `
-  SELECT job_id AS id, sys.uuid_to_base32_str(job_id) AS "jobId", job_type AS type, relation_id AS relation,
-    search_path AS "searchPath", attempts
-  FROM postern.job WHERE status IN ('submitted', 'processing') ORDER BY start_time, job_id`;
+/** The oldest of each table, which is all that can run; a client may submit as many as it likes. */
+const NEXT = `
+  SELECT * FROM (
+    SELECT DISTINCT ON (relation_id) job_id AS id, sys.uuid_to_base32_str(job_id) AS "jobId", job_type AS type,
+      relation_id AS relation, search_path AS "searchPath", attempts, start_time
+    FROM postern.job WHERE status IN ('submitted', 'processing') ORDER BY relation_id, start_time, job_id
+  ) oldest ORDER BY start_time LIMIT 100`;
 const BEGIN = `
   UPDATE postern.job SET status = 'processing', attempts = attempts + 1, update_time = pg_catalog.clock_timestamp()
   WHERE job_id = $1`;
@@ -104,8 +107,9 @@ export class JobStore {
     return new JobStore(client);
   }
 
-  async unfinished(): Promise<Job[]> {
-    return (await this.#client.query<Job>(UNFINISHED)).rows;
+  /** Unfinished jobs, one of each table. */
+  async next(): Promise<Job[]> {
+    return (await this.#client.query<Job>(NEXT)).rows;
   }
 
   async target({ id }: Job): Promise<Target | undefined> {

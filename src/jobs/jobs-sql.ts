@@ -83,8 +83,13 @@ BEGIN
   RETURN hex::uuid;
 END $$;
 
+-- A job is looked up by its text, as often as somebody waits for it.
+CREATE INDEX IF NOT EXISTS job_text ON postern.job (sys.uuid_to_base32_str(job_id));
+
+-- A message of PostgreSQL's may quote what stands in the table, so it is for those who may be the job's role.
 CREATE OR REPLACE VIEW sys.jobs AS
-  SELECT sys.uuid_to_base32_str(j.job_id) AS job_id, j.status, j.details, j.job_type, j.class_id,
+  SELECT sys.uuid_to_base32_str(j.job_id) AS job_id, j.status,
+    CASE WHEN j.details = '${DUPLICATE_KEY}' OR pg_has_role(j.acting_role, 'USAGE') THEN j.details END AS details, j.job_type, j.class_id,
     coalesce(j.object_id, (
       SELECT i.oid FROM pg_class i JOIN pg_class t ON t.relnamespace = i.relnamespace
       WHERE t.oid = j.relation_id AND i.relname = j.object_name

@@ -117,7 +117,7 @@ export class JobRunner {
         if (place.look) {
           place.look = false;
           const waiting = place.waiting.splice(0);
-          const jobs = await store.unfinished().catch((error: Error) => {
+          const jobs = await store.next().catch((error: Error) => {
             place.waiting.unshift(...waiting);
             throw error;
           });

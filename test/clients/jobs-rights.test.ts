@@ -81,6 +81,19 @@ describe('who may have a job', () => {
   });
 });
 
+describe('what others see of a job', () => {
+  it('is not the message of its failure, which may quote a row', async () => {
+    const sql = 'SELECT status, details FROM sys.jobs WHERE job_id = $1';
+    const { rows } = await builder.query('CREATE INDEX ASYNC quoting ON site.t ((b::int))');
+    await builder.query('CALL sys.wait_for_job($1)', [rows[0].job_id]);
+    expect((await builder.query(sql, [rows[0].job_id])).rows).toEqual([
+      { status: 'failed', details: 'invalid input syntax for type integer: "x"' },
+    ]);
+    expect((await stranger.query(sql, [rows[0].job_id])).rows).toEqual([{ status: 'failed', details: null }]);
+    await builder.query('DROP INDEX site.quoting');
+  });
+});
+
 describe('what nobody can call by hand', () => {
   it.each([
     "SELECT sys.create_index_async('DROP TABLE secret; --', NULL, 't', '', false, false)",

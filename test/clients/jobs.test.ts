@@ -1,7 +1,9 @@
 import type pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { cstring, int32, message } from '../../src/pgwire/messages.ts';
 import { openTagged, PROTOCOLS, type TaggedSession } from '../dialect/session.ts';
 import { startTestServer, type TestServer } from '../harness/server.ts';
+import { WireClient } from '../harness/wire.ts';
 
 let postern: TestServer;
 let session: TaggedSession;
@@ -42,6 +44,22 @@ describe('CREATE INDEX ASYNC', () => {
       start_time: expect.any(Date),
       update_time: expect.any(Date),
     });
+  });
+
+  it('keeps its tag to itself when not all of its rows are fetched', async () => {
+    const client = await WireClient.tls(postern.server.pgPort, { ca: postern.ca });
+    await client.login({ user: 'admin' }, postern.token('admin'));
+    client.send(
+      message('P', cstring(''), cstring('CREATE INDEX ASYNC ON t (a)'), Buffer.from([0, 0])),
+      message('B', cstring(''), cstring(''), Buffer.alloc(6)),
+      message('E', cstring(''), int32(1)),
+      message('S'),
+    );
+    await client.until('Z');
+    client.query('SELECT 1');
+    const tags = (await client.until('Z')).filter(({ type }) => type === 'C').map(({ body }) => body.toString());
+    expect(tags).toEqual(['SELECT 1\0']);
+    client.end();
   });
 
   it('fails on duplicates, says so, and leaves an index that is not valid', async () => {
