@@ -6,10 +6,13 @@ export function byteLiteral(text: string): string {
   return ` E'${bytes.replaceAll('\\', '\\\\').replaceAll("'", "\\'")}'`;
 }
 
-/** A dollar quote that does not occur in the text, so that it can stand around any part of it. */
+/**
+ * A dollar quote that can stand around any part of the text. Not even its beginning occurs there: with what follows it would
+ * be the quote too early.
+ */
 export function dollarQuote(text: string): string {
   for (let number = 0; ; number++) {
-    const quote = `$q${number}$`;
-    if (!text.includes(quote)) return quote;
+    const tag = `$q${number}`;
+    if (!text.includes(tag)) return `${tag}$`;
   }
 }
