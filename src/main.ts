@@ -47,6 +47,7 @@ import { bootstrapAccount, rootCredentials } from './iam/bootstrap.ts';
 import { createKeyUses } from './iam/key-uses.ts';
 import { createKeyRing } from './iam/keys.ts';
 import { namedIdentity } from './iam/named-identity.ts';
+import { JobRunner } from './jobs/runner.ts';
 import { measureLag, readProcess } from './metrics/process-metrics.ts';
 import { CONTENT_TYPE, Registry } from './metrics/registry.ts';
 import { countedAuthority, createServerMetrics } from './metrics/server-metrics.ts';
@@ -123,9 +124,12 @@ export async function startServer(setup: ServerSetup): Promise<RunningServer> {
       after,
       log,
       onMappingsChanged: (database) => void revocation.refresh(database),
+      onJobs: (database) => void jobs.look(database),
     });
     const revocation = new Revocation(fleet, sessions, log);
+    const jobs = new JobRunner({ fleet, after, log });
     undo.push(() => fleet.close());
+    undo.push(() => jobs.close());
 
     // The first connection should not have to wait for the default cluster, and a start not for one PostgreSQL after
     // the other: which cluster it is the control database will say, but where there is one at most, it must be that one.
@@ -270,7 +274,9 @@ export async function startServer(setup: ServerSetup): Promise<RunningServer> {
       tls: () => certificate.tls,
       loginTime: LOGIN_TIME,
       newConnectionId: randomUUID,
-      refreshMappings: (database) => revocation.refresh(database),
+      // Jobs are submitted by calls of ours as mappings are changed by them.
+      refreshMappings: (database) =>
+        Promise.all([revocation.refresh(database), jobs.look(database)]).then(() => undefined),
     };
     const { host: address } = options;
     // The API is there before the door and after it, so that monitoring sees both open and close.

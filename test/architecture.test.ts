@@ -7,7 +7,7 @@ const SRC = fileURLToPath(new URL('../src', import.meta.url));
 
 /** Pure calculations: no clock, network, file or logger. */
 const PURE = ['pgwire', 'sigv4', 'iam/policy', 'sql', 'transactions'];
-const DOMAIN = ['iam', 'sts', 'roles', 'clusters', 'state', 'audit', 'attempts'];
+const DOMAIN = ['iam', 'sts', 'roles', 'jobs', 'clusters', 'state', 'audit', 'attempts'];
 const FRONTS = ['gateway', 'http'];
 const ADAPTERS = ['engine/embedded'];
 
@@ -37,6 +37,7 @@ const MAY: Record<string, readonly string[]> = {
   iam: [...DOMAIN, 'iam/policy', 'refused.ts'],
   sts: [...DOMAIN, 'iam/policy', 'refused.ts'],
   roles: [...DOMAIN, 'sql', 'engine/port.ts', 'refused.ts'],
+  jobs: [...DOMAIN, 'engine/port.ts', 'refused.ts'],
   clusters: [...DOMAIN, 'iam/policy', 'engine/port.ts', 'refused.ts'],
   machine: [],
   state: ['audit', 'machine', 'refused.ts'],

@@ -61,6 +61,7 @@ class FakeHost {
       mappings: async () => [],
       blockers: async () => [],
       schemaFacts: async () => ({ functions: new Set<string>(), cascading: new Set<string>() }),
+      hasJobs: async () => false,
       close: async () => void this.said.push(`close ${name}`),
     };
   };
@@ -92,6 +93,7 @@ function makeFleet(changes: Partial<FleetOptions> = {}): Fleet {
     },
     log: pino({ level: 'silent' }),
     onMappingsChanged: () => undefined,
+    onJobs: () => undefined,
     ...changes,
   });
 }

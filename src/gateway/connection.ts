@@ -5,6 +5,7 @@ import type { AwakeCluster, Cluster } from '../clusters/cluster.ts';
 import { sourceOf } from '../iam/source-address.ts';
 import { Refused } from '../refused.ts';
 import { ADMIN_ROLE } from '../roles/catalog-sql.ts';
+import { SESSION_FACTS } from '../roles/session-sql.ts';
 import { type Admitted, admit, type CancelAsked } from './admit.ts';
 import { ConnectionEnded } from './byte-reader.ts';
 import { Client } from './client.ts';
@@ -196,7 +197,12 @@ async function serve(
   const { engine, catalog } = permitted.cluster;
   const { reader } = gateway;
   const transactions = reader && (await gateway.transactions.of(catalog));
-  const engineSession = await openEngineSession(engine, permitted.role, request.settings);
+  const settings = new Map([
+    ...request.settings,
+    [SESSION_FACTS.sessionId, connectionId],
+    [SESSION_FACTS.iamSessionUser, permitted.identity.arn],
+  ]);
+  const engineSession = await openEngineSession(engine, permitted.role, settings);
   const options = {
     client: client.encrypted,
     engine: engineSession.socket,

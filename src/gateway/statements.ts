@@ -1,3 +1,4 @@
+import { ASYNC_ROUTINES, WAIT_PROCEDURE } from '../jobs/jobs-sql.ts';
 import { decodeFields, encodeFields } from '../pgwire/fields.ts';
 import type { Verdict } from '../pgwire/frame-scanner.ts';
 import { commandComplete, type ErrorFields, errorResponse, message } from '../pgwire/messages.ts';
@@ -11,11 +12,16 @@ import { type Change, originalPosition, type Translation, type TranslationOption
 
 const NOTHING = Buffer.alloc(0);
 const TAG_FIELD = Buffer.from(`\0C${TAG_NOTICE}\0`, 'latin1');
-const OWN_ROUTINES = [...Object.values(MAPPING_PROCEDURES), ...GUARD_FUNCTIONS].map(
+const OWN_ROUTINES = [...Object.values(MAPPING_PROCEDURES), ...Object.values(ASYNC_ROUTINES), ...GUARD_FUNCTIONS].map(
   (name) => `PL/pgSQL function ${name}(`,
 );
 /** Who may ask for another command tag. */
-const TAG_ROUTINES = [...Object.values(MAPPING_PROCEDURES), 'sys.show'].map((name) => `PL/pgSQL function ${name}(`);
+const TAG_ROUTINES = [...Object.values(MAPPING_PROCEDURES), ...Object.values(ASYNC_ROUTINES), 'sys.show'].map(
+  (name) => `PL/pgSQL function ${name}(`,
+);
+/** It commits while it waits. */
+const WAIT_ROUTINE = `PL/pgSQL function ${WAIT_PROCEDURE}(`;
+const WAIT_IN_BLOCK = { code: '25001', message: `${WAIT_PROCEDURE} cannot run inside a transaction block` };
 const REFUSAL = 'postern_refusal_';
 const REFUSAL_ERROR = /^column "postern_refusal_(\d+)" does not exist$/;
 /** Refusals that a client may have in flight before the oldest is forgotten (it then sees the engine's own error). */
@@ -141,6 +147,9 @@ export class Statements {
       return error && errorResponse(error);
     }
     const context = fields.get('W') ?? '';
+    if (fields.get('C') === '2D000' && context.includes(WAIT_ROUTINE)) {
+      return errorResponse({ severity: 'ERROR', ...WAIT_IN_BLOCK });
+    }
     if (OWN_ROUTINES.some((name) => context.includes(name))) {
       // The client said AWS IAM … or made a table, and need not see who it was that refused.
       for (const field of 'WFLRpq') fields.delete(field);
@@ -157,5 +166,7 @@ export class Statements {
 
   readyForQuery(): void {
     this.#translated = undefined;
+    // Its statement was left before its end: the client asked for fewer rows.
+    this.#nextTag = undefined;
   }
 }

@@ -1,5 +1,7 @@
 import pg from 'pg';
 import type { Engine } from '../engine/port.ts';
+import { LOOK_FOR_JOBS } from '../jobs/job-store.ts';
+import { JOBS_CHANNEL } from '../jobs/jobs-sql.ts';
 import { Refused } from '../refused.ts';
 import { socketClientConfig } from '../state/socket-client.ts';
 import { ADMIN_INVARIANTS_SQL, CATALOG_SQL, CATALOG_VERSION, MAPPING_CHANNEL } from './catalog-sql.ts';
@@ -32,6 +34,8 @@ export interface RoleCatalog {
   /** The processes that hold what this one waits for, or wait for it before it. */
   blockers(processId: number): Promise<number[]>;
   schemaFacts(): Promise<SchemaFacts>;
+  /** Whether there are jobs to do. Those that have been finished for long go. */
+  hasJobs(): Promise<boolean>;
   close(): Promise<void>;
 }
 
@@ -75,12 +79,12 @@ const MAX_NAME_BYTES = 63;
 
 /**
  * Installs or updates the catalog in the cluster's database, then serves it. `onChange` is called after a change of
- * mappings was committed by anybody; `onLost` when the session has ended and the catalog is of no more use. `tellsWaits`:
- * whether sessions that begin from now on are told when they wait for a lock.
+ * mappings was committed by anybody, `onJobs` when there may be jobs to do; `onLost` when the session has ended and the catalog
+ * is of no more use. `tellsWaits`: whether sessions that begin from now on are told when they wait for a lock.
  */
 export async function openRoleCatalog(
   engine: Engine,
-  events: { onChange: () => void; onLost: (reason: string) => void },
+  events: { onChange: () => void; onJobs: () => void; onLost: (reason: string) => void },
   { tellsWaits = false }: { tellsWaits?: boolean } = {},
 ): Promise<RoleCatalog> {
   const client = new pg.Client({
@@ -101,8 +105,13 @@ export async function openRoleCatalog(
   try {
     await install(client);
     for (const sql of tellsWaits ? TELL_WAITS : TELL_NO_WAITS) await client.query(sql);
-    client.on('notification', () => events.onChange());
-    await client.query(`LISTEN ${MAPPING_CHANNEL}`);
+    client.on('notification', ({ channel }) => {
+      if (channel === JOBS_CHANNEL) events.onJobs();
+      else events.onChange();
+    });
+    await client.query(`LISTEN ${MAPPING_CHANNEL}; LISTEN ${JOBS_CHANNEL}`);
+    // Those that an earlier process has not finished.
+    if ((await client.query(LOOK_FOR_JOBS)).rows.length > 0) events.onJobs();
   } catch (error) {
     closed = true;
     await client.end().catch(() => undefined);
@@ -136,6 +145,7 @@ export async function openRoleCatalog(
       return { functions: await names('functions', FUNCTIONS), cascading: await names('cascading', CASCADING) };
     },
     mappings: () => ask<Mapping & pg.QueryResultRow>('mappings', MAPPINGS),
+    hasJobs: async () => (await ask('jobs', LOOK_FOR_JOBS)).length > 0,
     async close() {
       closed = true;
       await client.end();
