@@ -22,8 +22,15 @@ export async function runStart(argv: readonly string[]): Promise<number> {
       stop(0);
     });
   }
-  const served = await serve({ ...options, dataDir }, { durable: true, env: process.env, log });
+  // Asked to reload while it starts, it does so then; unheard, the signal would end it.
+  let reload: (() => void) | undefined;
+  let early = false;
   process.on('SIGHUP', () => {
+    if (reload) reload();
+    else early = true;
+  });
+  const served = await serve({ ...options, dataDir }, { durable: true, env: process.env, log });
+  reload = () => {
     const reread = () => {
       const again = readOptions('start', argv, process.env, cwd);
       // Limits do not vanish with a file that somebody is just replacing.
@@ -38,7 +45,8 @@ export async function runStart(argv: readonly string[]): Promise<number> {
       // The server has told why.
       () => undefined,
     );
-  });
+  };
+  if (early) reload();
   served.server.failed.then((how) => {
     log.error({ how }, 'the server cannot go on');
     stop(1);

@@ -89,8 +89,9 @@ export function createDispatch(deps: DispatchDeps): Dispatch {
   return async (incoming) => {
     const started = deps.now().getTime();
     const requestId = deps.newRequestId();
-    const call: Call = { requestId, source: incoming.socket.remoteAddress, method: incoming.method };
-    const address = addressOf(incoming) ?? '';
+    const source = addressOf(incoming);
+    const call: Call = { requestId, source, method: incoming.method };
+    const address = source ?? '';
     const room = deps.bodies.open(isLoopback(address) ? undefined : sourceOf(address));
     let protocol = protocolOf(incoming.url ?? '');
     const audited: Partial<ApiCall> = {};
