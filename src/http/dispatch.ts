@@ -75,7 +75,7 @@ export interface AnsweredCall extends Call {
   status: number;
   ms: number;
   refused?: RefusalKind;
-  /** What the client says of a trace that the call is a part of. */
+  /** What a caller whose signature is right says of a trace that the call is a part of. */
   traceparent?: string;
 }
 
@@ -112,7 +112,8 @@ export function createDispatch(deps: DispatchDeps): Dispatch {
       deps.answered?.({
         ...ended,
         ...(refused && { refused }),
-        ...(typeof traceparent === 'string' && { traceparent }),
+        // Whoever can make the server trace is one who was let in.
+        ...(call.caller !== undefined && typeof traceparent === 'string' && { traceparent }),
       });
       return ended;
     };
