@@ -9,7 +9,7 @@ export async function runStart(argv: readonly string[]): Promise<number> {
   const cwd = process.cwd();
   const { options, file } = readOptions('start', argv, process.env, cwd);
   const dataDir = options.dataDir as string;
-  const log = openLog(options);
+  const { log, reopen } = openLog(options);
   let stop: (status: number) => void = () => undefined;
   const stopped = new Promise<number>((resolve) => {
     stop = resolve;
@@ -31,6 +31,7 @@ export async function runStart(argv: readonly string[]): Promise<number> {
   });
   const served = await serve({ ...options, dataDir }, { durable: true, env: process.env, log });
   reload = () => {
+    reopen();
     const reread = () => {
       const again = readOptions('start', argv, process.env, cwd);
       // Limits do not vanish with a file that somebody is just replacing.

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -112,6 +112,24 @@ describe('reading the configuration again', () => {
     expect(server.stderr()).toMatch(why);
     await (await connect()).end();
     expect(await alive()).toEqual([1, 1, 1]);
+  });
+
+  it('goes on in a new log file where somebody has moved the old one away, and in the old one where it cannot', async () => {
+    const place = await makeFolder();
+    const file = join(place, 'postern.log');
+    const other = await startServerProcess(place, ['--log-file', file]);
+    renameSync(file, `${file}.1`);
+    other.child.kill('SIGHUP');
+    const said = () => (existsSync(file) ? readFileSync(file, 'utf8') : '');
+    await expect.poll(said, { timeout: 20_000 }).toContain('configuration reloaded');
+    expect(readFileSync(`${file}.1`, 'utf8')).not.toContain('configuration reloaded');
+    renameSync(file, `${file}.2`);
+    mkdirSync(file);
+    other.child.kill('SIGHUP');
+    const told = () => readFileSync(`${file}.2`, 'utf8');
+    await expect.poll(told, { timeout: 20_000 }).toContain('the log file cannot be opened again');
+    await expect.poll(() => told().split('configuration reloaded').length - 1, { timeout: 20_000 }).toBe(2);
+    expect(await other.stop()).toBe(0);
   });
 
   it('is asked for while the server starts: it starts, and reads then', async () => {
