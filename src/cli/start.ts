@@ -9,7 +9,7 @@ export async function runStart(argv: readonly string[]): Promise<number> {
   const cwd = process.cwd();
   const { options, file } = readOptions('start', argv, process.env, cwd);
   const dataDir = options.dataDir as string;
-  const log = openLog(options);
+  const { log, reopen } = openLog(options);
   let stop: (status: number) => void = () => undefined;
   const stopped = new Promise<number>((resolve) => {
     stop = resolve;
@@ -22,8 +22,16 @@ export async function runStart(argv: readonly string[]): Promise<number> {
       stop(0);
     });
   }
-  const served = await serve({ ...options, dataDir }, { durable: true, env: process.env, log });
+  // Asked to reload while it starts, it does so then; unheard, the signal would end it.
+  let reload: (() => void) | undefined;
+  let early = false;
   process.on('SIGHUP', () => {
+    if (reload) reload();
+    else early = true;
+  });
+  const served = await serve({ ...options, dataDir }, { durable: true, env: process.env, log });
+  reload = () => {
+    reopen();
     const reread = () => {
       const again = readOptions('start', argv, process.env, cwd);
       // Limits do not vanish with a file that somebody is just replacing.
@@ -38,7 +46,8 @@ export async function runStart(argv: readonly string[]): Promise<number> {
       // The server has told why.
       () => undefined,
     );
-  });
+  };
+  if (early) reload();
   served.server.failed.then((how) => {
     log.error({ how }, 'the server cannot go on');
     stop(1);

@@ -75,7 +75,7 @@ export interface AnsweredCall extends Call {
   status: number;
   ms: number;
   refused?: RefusalKind;
-  /** What the client says of a trace that the call is a part of. */
+  /** What a caller whose signature is right says of a trace that the call is a part of. */
   traceparent?: string;
 }
 
@@ -89,8 +89,9 @@ export function createDispatch(deps: DispatchDeps): Dispatch {
   return async (incoming) => {
     const started = deps.now().getTime();
     const requestId = deps.newRequestId();
-    const call: Call = { requestId, source: incoming.socket.remoteAddress, method: incoming.method };
-    const address = addressOf(incoming) ?? '';
+    const source = addressOf(incoming);
+    const call: Call = { requestId, source, method: incoming.method };
+    const address = source ?? '';
     const room = deps.bodies.open(isLoopback(address) ? undefined : sourceOf(address));
     let protocol = protocolOf(incoming.url ?? '');
     const audited: Partial<ApiCall> = {};
@@ -111,7 +112,8 @@ export function createDispatch(deps: DispatchDeps): Dispatch {
       deps.answered?.({
         ...ended,
         ...(refused && { refused }),
-        ...(typeof traceparent === 'string' && { traceparent }),
+        // Whoever can make the server trace is one who was let in.
+        ...(call.caller !== undefined && typeof traceparent === 'string' && { traceparent }),
       });
       return ended;
     };

@@ -1,8 +1,10 @@
-import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { cleanUp, makeFolder, type StartedServer, startServerProcess } from '../harness/cli.ts';
+import { cleanUp, MAIN, makeFolder, type StartedServer, startServerProcess } from '../harness/cli.ts';
 
 /** SIGHUP: what a running server takes from its configuration file, with sessions open. */
 
@@ -110,6 +112,48 @@ describe('reading the configuration again', () => {
     expect(server.stderr()).toMatch(why);
     await (await connect()).end();
     expect(await alive()).toEqual([1, 1, 1]);
+  });
+
+  it('goes on in a new log file where somebody has moved the old one away, and in the old one where it cannot', async () => {
+    const place = await makeFolder();
+    const file = join(place, 'postern.log');
+    const other = await startServerProcess(place, ['--log-file', file]);
+    renameSync(file, `${file}.1`);
+    other.child.kill('SIGHUP');
+    const said = () => (existsSync(file) ? readFileSync(file, 'utf8') : '');
+    await expect.poll(said, { timeout: 20_000 }).toContain('configuration reloaded');
+    expect(readFileSync(`${file}.1`, 'utf8')).not.toContain('configuration reloaded');
+    renameSync(file, `${file}.2`);
+    mkdirSync(file);
+    other.child.kill('SIGHUP');
+    const told = () => readFileSync(`${file}.2`, 'utf8');
+    await expect.poll(told, { timeout: 20_000 }).toContain('the log file cannot be opened again');
+    await expect.poll(() => told().split('configuration reloaded').length - 1, { timeout: 20_000 }).toBe(2);
+    expect(await other.stop()).toBe(0);
+  });
+
+  it('is asked for while the server starts: it starts, and reads then', async () => {
+    const place = await makeFolder();
+    const ready = join(place, 'ready.json');
+    const ports = ['--pg-port', '0', '--api-port', '0'];
+    const child = spawn(process.execPath, [MAIN, 'start', ...ports, '--ready-file', ready], {
+      cwd: place,
+      stdio: ['ignore', 'ignore', 'pipe'],
+    });
+    let stderr = '';
+    child.stderr.on('data', (text: Buffer) => {
+      stderr += text;
+    });
+    const ended = once(child, 'exit');
+    try {
+      await expect.poll(() => existsSync(join(place, '.postern')), { interval: 5, timeout: 20_000 }).toBe(true);
+      child.kill('SIGHUP');
+      await expect.poll(() => existsSync(ready), { timeout: 20_000 }).toBe(true);
+      await expect.poll(() => stderr, { timeout: 20_000 }).toContain('configuration reloaded');
+    } finally {
+      child.kill('SIGINT');
+    }
+    expect(await ended).toEqual([0, null]);
   });
 
   it('takes the next one that is right, and many at once one after the other', async () => {

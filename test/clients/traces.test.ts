@@ -2,6 +2,7 @@ import { ListUsersCommand } from '@aws-sdk/client-iam';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { attributesOf, type Collector, type ReceivedSpan, startCollector } from '../../src/traces/testing-collector.ts';
 import { startTestServer, type TestServer } from '../harness/server.ts';
+import { send } from '../sdk/signed-request.ts';
 
 let collector: Collector;
 let postern: TestServer;
@@ -19,6 +20,11 @@ beforeAll(async () => {
   await expect(postern.connect('nobody')).rejects.toMatchObject({ code: '08P01' });
   await expect(postern.connect('admin', { ...postern.root, secretAccessKey: 'wrong' })).rejects.toThrow();
   await postern.iam.send(new ListUsersCommand({}));
+  const headers = { traceparent: `00-${'c'.repeat(32)}-${'d'.repeat(16)}-01` };
+  const body = 'Action=GetCallerIdentity&Version=2011-06-15';
+  const { accessKeyId, secretAccessKey } = postern.root;
+  await send(postern.server.apiPort, { accessKeyId, secretAccessKey }, { service: 'sts', body, headers });
+  await send(postern.server.apiPort, undefined, { service: 'sts', body, headers });
   await postern.stop();
   spans = collector.spans();
 });
@@ -67,6 +73,14 @@ describe('traces', () => {
       'rpc.service': 'iam',
       'rpc.method': 'ListUsers',
     });
+  });
+
+  it('go on with the trace that a caller names, once it is known who calls', () => {
+    const named = spans.filter(({ traceId }) => traceId === 'c'.repeat(32));
+    expect(named.map(({ name, parentSpanId }) => [name, parentSpanId])).toEqual([
+      ['sts/GetCallerIdentity', 'd'.repeat(16)],
+    ]);
+    expect(roots('api call').length).toBe(1);
   });
 
   it('have no secret, no token and no statement in them', () => {
