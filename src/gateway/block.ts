@@ -2,7 +2,7 @@ import type { Statement } from '../sql/classify.ts';
 import { type Refusal, TEXTS } from '../sql/dialect/texts.ts';
 import type { Relation } from '../sql/statement-findings.ts';
 import type { OpenTransaction, SchemaChange } from '../transactions/conflicts.ts';
-import { Journal } from '../transactions/journal.ts';
+import { Journal, type JournalSpace } from '../transactions/journal.ts';
 import { MAX_SIZE, TransactionRules } from '../transactions/rules.ts';
 import type { Step } from './steps.ts';
 
@@ -10,7 +10,7 @@ import type { Step } from './steps.ts';
 export class Block {
   readonly transaction: OpenTransaction;
   readonly rules: TransactionRules;
-  readonly journal = new Journal<Step>();
+  readonly journal: Journal<Step>;
   /** Whether the client knows of it. */
   explicit: boolean;
   /** Whether the engine has been told to begin it, where it is implied. */
@@ -30,7 +30,8 @@ export class Block {
   /** In bytes: what it writes, by what the client has sent for it; what the engine makes of its own is measured. */
   sent = 0;
 
-  constructor(transaction: OpenTransaction, now: number) {
+  constructor(transaction: OpenTransaction, now: number, space: JournalSpace) {
+    this.journal = new Journal(space);
     this.transaction = transaction;
     this.explicit = transaction.explicit;
     this.rules = new TransactionRules(now);

@@ -3,6 +3,7 @@ import type { Statement } from '../sql/classify.ts';
 import type { Relation } from '../sql/statement-findings.ts';
 import { Conflicts } from '../transactions/conflicts.ts';
 import { Injection, type InjectionRule } from '../transactions/injection.ts';
+import { JournalSpace } from '../transactions/journal.ts';
 
 /** Functions of PostgreSQL that make more bytes than they are given. */
 const GROWING: ReadonlySet<string> = new Set([
@@ -35,14 +36,16 @@ const NO_FACTS: SchemaFacts = { functions: new Set(), cascading: new Set() };
 /** The transactions of one cluster's database, and what its schema says of the statements in them. */
 export class ClusterTransactions {
   readonly conflicts = new Conflicts();
+  readonly journals: JournalSpace;
   readonly #catalog: Pick<RoleCatalog, 'blockers' | 'schemaFacts'>;
   readonly #mayInject: boolean;
   #injection: Injection | undefined;
   #facts: SchemaFacts = NO_FACTS;
   #loaded: Promise<void> | undefined;
 
-  constructor(catalog: Pick<RoleCatalog, 'blockers' | 'schemaFacts'>, injection: FromTheStart) {
+  constructor(catalog: Pick<RoleCatalog, 'blockers' | 'schemaFacts'>, injection: FromTheStart, journals: JournalSpace) {
     this.#catalog = catalog;
+    this.journals = journals;
     this.#mayInject = injection.allowed;
     this.#injection = injection.rule && new Injection(injection.rule);
   }
@@ -112,6 +115,7 @@ export class ClusterTransactions {
 export class AllTransactions {
   readonly #clusters = new WeakMap<RoleCatalog, ClusterTransactions>();
   readonly #injection: FromTheStart;
+  readonly #journals = new JournalSpace();
 
   constructor(injection: FromTheStart) {
     this.#injection = injection;
@@ -121,7 +125,7 @@ export class AllTransactions {
   async of(catalog: RoleCatalog): Promise<ClusterTransactions> {
     let cluster = this.#clusters.get(catalog);
     if (!cluster) {
-      cluster = new ClusterTransactions(catalog, this.#injection);
+      cluster = new ClusterTransactions(catalog, this.#injection, this.#journals);
       this.#clusters.set(catalog, cluster);
     }
     await cluster.ready();

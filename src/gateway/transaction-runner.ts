@@ -116,6 +116,7 @@ export class TransactionRunner implements Party {
 
   /** The session is over. */
   leave(): void {
+    this.#block?.journal.end();
     this.#cluster.conflicts.leave(this);
   }
 
@@ -187,7 +188,7 @@ export class TransactionRunner implements Party {
     const saved = before ? undefined : this.#port.request(SAVEPOINT);
     const answer = await asked;
     if (saved && answer.status === 'T') {
-      const block = new Block(this.#cluster.conflicts.begin(this, true), this.#now());
+      const block = this.#newBlock(true);
       this.#block = block;
       rest.push(
         saved.then(({ error }) => {
@@ -243,7 +244,7 @@ export class TransactionRunner implements Party {
 
   /** The transaction that every statement outside of a block is. */
   #beginImplied(step: Step, position: Position): Block {
-    const block = new Block(this.#cluster.conflicts.begin(this, false), this.#now());
+    const block = this.#newBlock(false);
     this.#block = block;
     block.wrapped = this.#mustBeWrapped(step, position);
     // Nobody waits for its answer: it comes before that of what follows.
@@ -527,15 +528,22 @@ export class TransactionRunner implements Party {
     return SERIALIZATION.has(error.get('C')) ? this.#failure(TEXTS.conflict) : encodeFields('E', error);
   }
 
+  #newBlock(explicit: boolean): Block {
+    return new Block(this.#cluster.conflicts.begin(this, explicit), this.#now(), this.#cluster.journals);
+  }
+
   async #committed(block: Block): Promise<void> {
     this.#block = undefined;
+    block.journal.end();
     this.#cluster.conflicts.commit(block.transaction, block.wrote, block.changes);
     if (block.changes.length > 0) await this.#cluster.schemaChanged();
     await this.#port.committed();
   }
 
   #endBlock(): void {
-    if (this.#block) this.#cluster.conflicts.end(this.#block.transaction);
+    if (!this.#block) return;
+    this.#cluster.conflicts.end(this.#block.transaction);
+    this.#block.journal.end();
     this.#block = undefined;
   }
 }

@@ -1,5 +1,6 @@
 import { decodeFields } from '../pgwire/fields.ts';
 import { type FrameRule, FrameScanner, PASS, READ, type Verdict } from '../pgwire/frame-scanner.ts';
+import { Malformed } from '../pgwire/malformed.ts';
 import { type ErrorFields, message, readyForQuery, type TransactionStatus } from '../pgwire/messages.ts';
 import { INJECTION_NOTICE, INJECTION_PROCEDURE } from '../roles/transactions-sql.ts';
 import { TEXTS } from '../sql/dialect/texts.ts';
@@ -51,7 +52,7 @@ const CODE = {
 const INJECTION = Buffer.from(`\0C${INJECTION_NOTICE}\0`);
 const NOTHING = Buffer.alloc(0);
 /** What a request may hold before its Sync, in bytes and messages. */
-const MAX_REQUEST = 64 * 1024 * 1024;
+const MAX_REQUEST = 32 * 1024 * 1024;
 const MAX_PIECES = 200_000;
 
 export interface TurnRelayOptions extends RelayOptions {
@@ -189,7 +190,7 @@ export class TurnRelay extends Relay {
     this.#next = undefined;
     this.#pieces.push(next?.bytes === bytes ? next : { bytes });
     this.#size += bytes.length;
-    if (this.#size > MAX_REQUEST || this.#pieces.length > MAX_PIECES) throw new Error('a request without an end');
+    if (this.#size > MAX_REQUEST || this.#pieces.length > MAX_PIECES) throw new Malformed('request without an end');
   }
 
   #readClient(type: number, chunk: Buffer, start: number, end: number): Verdict {
