@@ -17,10 +17,10 @@ const TOKENS = [undefined, 'a/b+c=='].map((sessionToken) =>
     now: SIGNED_AT,
   }),
 );
-/** What a token means. A host's letters have no case. */
+/** What a token means. A host's letters have no case, and botocore signs it without the port that every URL has. */
 const meaning = (text: string): unknown => {
   const claim = parseToken(text);
-  return { ...claim, host: claim.host.toLowerCase() };
+  return { ...claim, host: claim.host.toLowerCase().replace(/:443$/, '') };
 };
 const MEANINGS = TOKENS.map(meaning);
 
