@@ -175,7 +175,7 @@ describe('after the login', () => {
     ['is zero', 0],
     ['is smaller than itself', 3],
     ['is a gigabyte', 0x40000000],
-  ])('CVE-2024-27304, CVE-2024-27289: a length that %s does not make two messages of one', async (_, length) => {
+  ])('CVE-2024-27304, CVE-2026-6664: a length that %s does not make two messages of one', async (_, length) => {
     for (const type of ['Q', 'P', 'B', 'd', 'S']) {
       const { client } = await loggedIn();
       const head = Buffer.alloc(5);
