@@ -1,7 +1,7 @@
 /** Everything that reads bytes or text from outside. One row a target; what must hold stands with it. */
 import type { Target } from './target.ts';
-import { auditLine, declaration, hosts, manifest, postmasterPid } from './targets/files.ts';
-import { identityToken, sessionToken } from './targets/identities.ts';
+import { auditLine, declaration, hosts, manifest, postmasterPid, startArguments } from './targets/files.ts';
+import { identityToken, keyAddress, keySet, sessionToken } from './targets/identities.ts';
 import { arn, policy } from './targets/policies.ts';
 import { json, query } from './targets/requests.ts';
 import { request, token } from './targets/signatures.ts';
@@ -22,10 +22,13 @@ export const TARGETS: Readonly<Record<string, Target>> = {
   'aws-iam': awsIam,
   classification,
   'identity-token': identityToken,
+  'key-set': keySet,
+  'key-address': keyAddress,
   'session-token': sessionToken,
   'audit-line': auditLine,
   manifest,
   declaration,
   hosts,
   'postmaster-pid': postmasterPid,
+  arguments: startArguments,
 };

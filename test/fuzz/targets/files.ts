@@ -4,6 +4,7 @@ import { NO_LINE, readHead, readLine, sealHead, sealLine } from '../../../src/au
 import { parseManifest } from '../../../src/backup/manifest.ts';
 import { withLines, withoutLines } from '../../../src/cli/hosts-file.ts';
 import { ConfigurationError } from '../../../src/config/configuration-error.ts';
+import { readOptions } from '../../../src/config/options.ts';
 import { readDeclaration } from '../../../src/declared/apply.ts';
 import { parsePostmasterPid } from '../../../src/engine/embedded/postmaster-pid.ts';
 import { allowing, allowingPlain, must, type Target, utf8 } from '../target.ts';
@@ -148,5 +149,36 @@ export const postmasterPid: Target = {
     for (const value of Object.values(read ?? {})) {
       must(typeof value !== 'number' || Number.isSafeInteger(value), 'a number that is read is one');
     }
+  },
+};
+
+/** The arguments of `postern start`, one a line. */
+export const startArguments: Target = {
+  seeds: [
+    '--pg-port\n0\n--api-port=0\n--region\neu-west-1\n--account\n210987654321',
+    '--additional-region\nus-west-2\n--cluster-alias\ndb.test=abcdefghijklmnopqrstuvwxyz\n--dialect\npostgres',
+    '--metrics-from\n10.0.0.0/8\n--max-connections\n10\n--failed-login-rate\n0.5\n--log-level\ndebug',
+    '--audit-required\non\n--audit-keep\n0\n--host\n::1\n--shutdown-timeout\n5',
+  ],
+  vocabulary: [
+    '--',
+    '-',
+    '=',
+    '\n',
+    '--region\n',
+    '--account=',
+    '__proto__',
+    '--__proto__=x',
+    '--constructor\nx',
+    '::',
+    '/33',
+    '1e9',
+  ],
+  check(input) {
+    // A file that it could name is none of this target's.
+    const argv = utf8(input)
+      .split('\n')
+      .map((argument) => argument.replace(/^--?(?:config|tls-|ready).*/, '--region'));
+    allowing(ConfigurationError, () => readOptions('start', argv, {}, '/nonexistent'));
   },
 };

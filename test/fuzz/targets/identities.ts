@@ -1,12 +1,15 @@
 /** What proves an identity besides a signature: web identity tokens and the tokens of sessions. */
+
 import { createPrivateKey, createPublicKey, sign } from 'node:crypto';
+import { isIP } from 'node:net';
 import { PLAIN_GRANT } from '../../../src/iam/identity.ts';
 import { Refused } from '../../../src/refused.ts';
 import { createMemoryStore } from '../../../src/state/memory-store.ts';
 import { createSealer } from '../../../src/state/sealing.ts';
 import { verifyIdentityToken } from '../../../src/sts/identity-token.ts';
+import { permittedUrl } from '../../../src/sts/oidc-documents.ts';
 import { createSessionMaker } from '../../../src/sts/session-token.ts';
-import { must, same, type Target } from '../target.ts';
+import { allowingPlain, must, same, type Target, utf8 } from '../target.ts';
 
 const NOW = new Date('2026-03-01T12:00:00Z');
 const SECONDS = NOW.getTime() / 1000;
@@ -102,5 +105,90 @@ export const sessionToken: Target = {
       must(known !== undefined || bytes(token).equals(bytes(SessionToken)), 'a changed token does not open');
       must(session.secret === SecretAccessKey, 'a session has the secret that it was given');
     }
+  },
+};
+
+/** Any keys that a provider may publish: the honest token is verified by the honest key, or refused. */
+export const keySet: Target = {
+  seeds: [
+    JSON.stringify([publicKey]),
+    JSON.stringify([{ ...publicKey, kid: 'other' }, publicKey]),
+    JSON.stringify([{ kty: 'RSA', kid: 'k', n: 'AQAB', e: 'AQAB', alg: 'RS256', use: 'sig' }]),
+    JSON.stringify([{ kty: 'oct', kid: 'k', k: 'AAAA', alg: 'HS256' }]),
+  ],
+  vocabulary: [
+    '{',
+    '}',
+    '[',
+    ']',
+    '"',
+    ',',
+    'null',
+    '"kid":"k"',
+    '"alg":"ES256"',
+    '"crv":"P-384"',
+    '"key_ops":["verify"]',
+  ].concat('"use":"enc"', '"ext":true', '"__proto__":{}'),
+  async check(input) {
+    let keys: unknown;
+    try {
+      keys = JSON.parse(utf8(input));
+    } catch {
+      return;
+    }
+    if (!Array.isArray(keys) || keys.some((key) => typeof key !== 'object' || key === null)) return;
+    const published = { ...deps, oidcKeys: { of: async () => ({ keys: keys as (typeof publicKey)[] }) } };
+    try {
+      await verifyIdentityToken(published, TOKENS[0]!);
+      must(
+        keys.some(
+          (key) =>
+            key.x === publicKey.x || Buffer.from(String(key.x), 'base64').equals(Buffer.from(publicKey.x!, 'base64')),
+        ),
+        'a token is verified by the key that signed it',
+      );
+    } catch (error) {
+      if (!(error instanceof Refused)) throw error;
+    }
+  },
+};
+
+/** Every way of writing an address of this machine that clients of HTTP have been known to take. */
+export const keyAddress: Target = {
+  seeds: [
+    'https://keys.example.com/a?b=c',
+    'http://127.0.0.1:8080/keys',
+    'https://[::1]/keys',
+    'https://localhost/',
+  ].concat('https://[::ffff:127.0.0.1]/', 'https://0x7f.1/', 'https://user@keys.example.com/'),
+  vocabulary: [
+    '127.0.0.1',
+    '0',
+    '0177.1',
+    '2130706433',
+    '[::]',
+    '::ffff:',
+    'localhost',
+    '.localhost',
+    '@',
+    '#',
+    '\\',
+    '%2e',
+    '\u3002',
+  ].concat('\u2460', '\t', 'file:', 'http:', '//'),
+  check(input) {
+    const text = utf8(input);
+    const url = allowingPlain(() => permittedUrl(text, false));
+    allowingPlain(() => permittedUrl(text, true));
+    if (!url) return;
+    const { hostname } = url;
+    must(url.protocol === 'https:', 'an issuer elsewhere is asked over https');
+    const mapped = /^\[::ffff:([0-9a-f]+):[0-9a-f]+\]$/.exec(hostname)?.[1];
+    const first =
+      isIP(hostname) === 4 ? Number.parseInt(hostname, 10) : Math.floor(Number.parseInt(mapped ?? 'ffff', 16) / 256);
+    const isOurs = first === 127 || first === 0 || /^\[::1?\]$/.test(hostname);
+    must(!isOurs, 'no issuer elsewhere leads to this machine');
+    must(!hostname.split('.').includes(''), 'a name has no empty part');
+    must(!/(?:^|\.)localhost\.?$/.test(hostname), 'no issuer elsewhere leads to this machine by name');
   },
 };
