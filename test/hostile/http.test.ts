@@ -277,6 +277,20 @@ describe('CVE-2022-2385: a parameter twice in a presigned request', () => {
   });
 });
 
+describe('a request made to be slow before anybody is proved', () => {
+  it.each([
+    ['a signed header of blanks', (run: string) => [`X-Slow: a${run}b`], ' '],
+    ['a signed header of tabs', (run: string) => [`X-Slow: a${run}b`], '\t'],
+  ] as [string, (run: string) => string[], string][])('holds nobody up: %s', async (_, headers, piece) => {
+    const lines = signedLines(WHO).map((line) => line.replace(';x-amz-date', ';x-amz-date;x-slow'));
+    await post([...lines, ...headers(piece), length(WHO)], WHO);
+    const began = process.cpuUsage();
+    const answer = await post([...lines, ...headers(piece.repeat(30_000)), length(WHO)], WHO);
+    expect(codeOf(answer)).toBe('SignatureDoesNotMatch');
+    expect(process.cpuUsage(began).user / 1000).toBeLessThan(100);
+  });
+});
+
 describe('JSON and names that objects have anyway', () => {
   const put = (document: string) =>
     send(api.port, api.root, {
