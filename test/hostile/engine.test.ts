@@ -8,7 +8,7 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Engine } from '../../src/engine/port.ts';
 import { openEngineSession } from '../../src/gateway/engine-session.ts';
-import { Relay } from '../../src/gateway/relay.ts';
+import { StreamRelay } from '../../src/gateway/stream-relay.ts';
 import { noTraffic } from '../../src/gateway/traffic.ts';
 import {
   authenticationOk,
@@ -91,12 +91,10 @@ describe('an engine that answers', () => {
   function startRelay() {
     const [client, clientSide] = duplexPair();
     const [other, engineSide] = duplexPair();
-    const relay = new Relay({
+    const relay = new StreamRelay({
       traffic: noTraffic(),
       client: clientSide as Socket,
       engine: engineSide as Socket,
-      dialect: 'dsql',
-      reader: undefined,
       role: 'admin',
       connectionId: 'the-connection',
       rolesChanged: () => undefined,

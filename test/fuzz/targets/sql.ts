@@ -111,6 +111,14 @@ export const awsIam: Target = {
 
 const parser = await Parser.create();
 
+/** Those that are more than blanks and comments. */
+function statementsIn(sql: string): number {
+  const options = { standardConformingStrings: true };
+  return splitStatements(sql, options).filter(({ start, end }) =>
+    [...tokens(sql.slice(start, end), options)].some(({ kind }) => kind !== 'space' && kind !== 'comment'),
+  ).length;
+}
+
 export const classification: Target = {
   seeds,
   vocabulary,
@@ -127,9 +135,9 @@ export const classification: Target = {
     for (const { start, end, splices, refusal } of read.statements) {
       must(start >= at && end >= start && end <= text.length, 'statements lie one after the other in the text');
       let inside = start;
-      for (const splice of splices) {
+      for (const splice of [...splices].sort((a, b) => a.start - b.start)) {
         must(
-          splice.start >= inside && splice.end > splice.start && splice.end <= end,
+          splice.start >= inside && splice.end >= splice.start && splice.end <= end,
           'splices lie in their statement',
         );
         inside = splice.end;
@@ -140,5 +148,17 @@ export const classification: Target = {
     }
     const found = read.statements.filter(({ tag }) => tag === 'AwsIamStmt').length;
     must(awsIam.error !== undefined || found === awsIam.found.length, 'AWS IAM statements are found again');
+    const translated = translate(
+      text,
+      { standardConformingStrings: true, role: 'admin' },
+      () => 'SELECT refusal_1',
+      reading,
+    );
+    if (!translated || awsIam.error) return;
+    // What a client wrote stays inside of what stands around it, whatever quotes are in it.
+    must(
+      statementsIn(translated.sql) === statementsIn(text),
+      'a translated text has as many statements as the client has written',
+    );
   },
 };
