@@ -12,11 +12,11 @@ function amount(name: string, usual: number): number {
 export const ROUNDS = amount('ROUNDS', 5);
 export const SEED = amount('SEED', Date.now() % 2 ** 31);
 /** Connections that stay without a login, of each kind. */
-export const HALF_OPEN = amount('HALF_OPEN', 300);
+export const HALF_OPEN = amount('HALF_OPEN', 100);
 /** Logins at once. */
-export const LOGINS = amount('LOGINS', 300);
+export const LOGINS = amount('LOGINS', 150);
 /** Sessions that do nothing. */
-export const SESSIONS = amount('SESSIONS', 300);
+export const SESSIONS = amount('SESSIONS', 100);
 /** In MiB: what a client asks for and does not read. */
 export const UNREAD = amount('UNREAD', 200);
 /** In ms, for a whole test: rounds that are asked for take as long as they take. */
