@@ -1,5 +1,4 @@
 import { randomBytes, randomUUID } from 'node:crypto';
-import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { readDatabase } from './access/database.ts';
 import { inPieces } from './access/pieces.ts';
@@ -7,27 +6,31 @@ import type { AccessQuestion, AccessReview } from './access/report.ts';
 import { reviewAccess } from './access/review.ts';
 import { Attempts } from './attempts/attempts.ts';
 import { type Report, report } from './attempts/report.ts';
-import { openTrail } from './audit/audit.ts';
-import type { Log } from './audit/log.ts';
-import { both, createLogAudit } from './audit/log-audit.ts';
-import { resealChainKey, TRAIL_FOLDER } from './audit/trail-folder.ts';
-import { type BackupDone, type BackupSource, backUp } from './backup/backup.ts';
+import type { BackupDone } from './backup/backup.ts';
 import { createClusterDirectory, deadEnds } from './clusters/directory.ts';
 import { Fleet } from './clusters/fleet.ts';
 import { DEFAULT_QUOTAS, Lifecycle } from './clusters/lifecycle.ts';
 import { clusterEndpoint, isClusterId, newClusterId } from './clusters/names.ts';
+import { createBackUp } from './composition/backups.ts';
+import { bind } from './composition/binding.ts';
+import { namesIn, openDataDirectory, startControl } from './composition/data-directory.ts';
+import { OptionsInForce, type ServerOptions } from './composition/options-in-force.ts';
+import { createQuotas, createThrottle } from './composition/quotas.ts';
+import { createReadiness } from './composition/readiness.ts';
+import { createReload, type Reload } from './composition/reload.ts';
+import { finishCutOffKeyChange } from './composition/seal-key.ts';
+import { after, now, type ServerSetup } from './composition/setup.ts';
+import { openStatementLog } from './composition/statements.ts';
+import { openTracing } from './composition/tracing.ts';
+import { openAudit } from './composition/trail.ts';
+import { type Undo, undoAll } from './composition/undo.ts';
 import { openCertificate } from './config/certificate.ts';
-import { cacheFolder, makeRunFolder } from './config/folders.ts';
-import type { Options } from './config/options.ts';
 import { applyDeclaration, declaredAliases } from './declared/apply.ts';
 import { controlPlane } from './declared/control-plane.ts';
-import { createEmbeddedHost } from './engine/embedded/host.ts';
-import { keepRunning } from './engine/kept.ts';
-import type { Engine, EngineHost } from './engine/port.ts';
-import { FailedLogins } from './gateway/failed-logins.ts';
+import type { Engine } from './engine/port.ts';
+import { AllTransactions } from './gateway/cluster-transactions.ts';
 import type { Gateway } from './gateway/gateway.ts';
 import { listen } from './gateway/listener.ts';
-import { type QuotaKinds, Quotas } from './gateway/quotas.ts';
 import { Reader } from './gateway/reader.ts';
 import { refusalFields } from './gateway/refuse.ts';
 import { Revocation } from './gateway/revocation.ts';
@@ -35,6 +38,7 @@ import { Sessions } from './gateway/sessions.ts';
 import { noTraffic } from './gateway/traffic.ts';
 import { type LoginQuestion, wouldAdmit } from './gateway/would-admit.ts';
 import { createDispatch } from './http/dispatch.ts';
+import { HeldBodies } from './http/held-bodies.ts';
 import { answeredNetworks, type Probes } from './http/probes.ts';
 import { createApiServer } from './http/server.ts';
 import { createServices } from './http/services.ts';
@@ -43,17 +47,13 @@ import { bootstrapAccount, rootCredentials } from './iam/bootstrap.ts';
 import { createKeyUses } from './iam/key-uses.ts';
 import { createKeyRing } from './iam/keys.ts';
 import { namedIdentity } from './iam/named-identity.ts';
-import { assertSecretsOpen, resealSecrets } from './iam/reseal.ts';
+import { JobRunner } from './jobs/runner.ts';
 import { measureLag, readProcess } from './metrics/process-metrics.ts';
 import { CONTENT_TYPE, Registry } from './metrics/registry.ts';
-import { countedAudit, countedAuthority, createServerMetrics } from './metrics/server-metrics.ts';
+import { countedAuthority, createServerMetrics } from './metrics/server-metrics.ts';
 import { type EngineState, readWatched } from './metrics/watched.ts';
 import { openRoleCatalog } from './roles/role-catalog.ts';
-import { openStore } from './state/control-store.ts';
-import { openDataFolder } from './state/data-folder.ts';
-import type { Sealer } from './state/sealer.ts';
-import { type KeyChange, loadSealer, prepareKeyChange, unfinishedKeyChange } from './state/sealing.ts';
-import type { Store } from './state/store.ts';
+import { loadSealer } from './state/sealing.ts';
 import { createOidcKeys } from './sts/oidc-keys.ts';
 import { createSessionMaker } from './sts/session-token.ts';
 
@@ -77,8 +77,10 @@ export interface RunningServer {
   access(question: AccessQuestion): Promise<AccessReview>;
   /** The same as JSON, piece by piece. */
   accessText(question: AccessQuestion): Promise<AsyncIterable<string>>;
-  /** Reads the certificates again; connections that are open keep theirs. Throws when the new ones are of no use. */
-  reloadCertificate(): Promise<void>;
+  /** The options in force. */
+  readonly options: ServerOptions;
+  /** Reads the configuration and the certificates again; connections that are open keep what they have. */
+  reload: Reload;
   /** Copies everything into a folder that is not there yet. One backup at a time. Throws an Error that says why not. */
   backUp(target: string, withKey: boolean): Promise<BackupDone>;
   /** Resolves with a text when something has ended without which nothing goes on. */
@@ -87,73 +89,16 @@ export interface RunningServer {
   stop(grace: number): Promise<void>;
 }
 
-export interface ServerSetup {
-  options: Options & { dataDir: string };
-  /** False for servers that are thrown away. */
-  durable: boolean;
-  env: NodeJS.ProcessEnv;
-  log: Log;
-}
-
 /** In ms, from a client's first byte to the end of its login. */
 const LOGIN_TIME = 30_000;
-/** The control database has few users: this process and the operator. */
-const CONTROL_CONNECTIONS = 20;
-
-const now = () => new Date();
-
-const after = (ms: number, work: () => void) => {
-  const timer = setTimeout(work, ms);
-  return () => clearTimeout(timer);
-};
-
-/** After a quiet time as many at once as in ten seconds: the proportion of the service's own quotas. */
-function limited(maxConnections: number, rate: number, kinds: QuotaKinds): Quotas {
-  return new Quotas({ maxConnections, rate, burst: Math.max(1, 10 * rate) }, () => performance.now(), kinds);
-}
-
-/** Containers mount folders that every user can write to, and have no other users; only their operator knows that. */
-function unsafeWayOf({ dataDirWay }: Options, log: Log): ((why: string) => void) | undefined {
-  return dataDirWay === 'warn'
-    ? (why) => log.warn({ why }, 'the data directory is not safe from other users')
-    : undefined;
-}
-
-/** The names of what is in a folder; none where there is no folder. */
-async function namesIn(folder: string): Promise<string[]> {
-  try {
-    return await readdir(folder);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
-    throw error;
-  }
-}
-
-/** Binds an address. Throws an Error that names the option to change. */
-async function bind<T>(
-  option: string,
-  host: string,
-  port: number,
-  listenAt: (address: { host: string; port: number }) => Promise<T>,
-): Promise<T> {
-  try {
-    return await listenAt({ host, port });
-  } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException;
-    const why: Record<string, string> = {
-      EADDRINUSE: `${option}: ${host}:${port} is in use`,
-      EACCES: `${option}: ${host}:${port} may not be used by this user`,
-      EADDRNOTAVAIL: `--host: ${host} is no address of this machine`,
-    };
-    throw new Error(why[code ?? ''] ?? message);
-  }
-}
-
 /**
  * Builds everything from the configuration, and takes down what it has built when a part of it fails. Throws
  * DataFolderError, AccountMismatch, ConfigurationError, and Errors of the parts.
  */
-export async function startServer({ options, durable, env, log }: ServerSetup): Promise<RunningServer> {
+export async function startServer(setup: ServerSetup): Promise<RunningServer> {
+  const { options, durable, env, log } = setup;
+  // What can change while the server runs is asked of `inForce` each time.
+  const inForce = new OptionsInForce(options);
   const { dataDir, account, region, additionalRegion } = options;
   const regions = [region, ...additionalRegion];
   // What is wrong with it is told before anything is made.
@@ -164,32 +109,27 @@ export async function startServer({ options, durable, env, log }: ServerSetup): 
   const undo: Undo = [];
   const takeDown = () => undoAll(undo, log);
   try {
-    const folder = await openDataFolder(dataDir, unsafeWayOf(options, log));
-    undo.push(() => folder.release());
-    const runFolder = await makeRunFolder(dataDir);
-    undo.push(() => rm(runFolder, { recursive: true, force: true }));
-
-    const host = createEmbeddedHost({
-      cacheFolder: cacheFolder(dataDir, env),
-      runFolder,
-      log,
-      postgresUser: options.postgresUser,
-    });
+    const { runFolder, host } = await openDataDirectory(setup, undo);
     const sessions = new Sessions();
     const clusters = join(dataDir, 'clusters');
     const fleet = new Fleet({
       host,
-      openCatalog: openRoleCatalog,
+      openCatalog: (engine, events) => openRoleCatalog(engine, events, { tellsWaits: options.dialect === 'dsql' }),
       folder: clusters,
       durable,
       maxConnections: options.postgresConnections,
-      idleTime: options.idleTime * 1000,
+      get idleTime() {
+        return inForce.current.idleTime * 1000;
+      },
       after,
       log,
       onMappingsChanged: (database) => void revocation.refresh(database),
+      onJobs: (database) => void jobs.look(database),
     });
     const revocation = new Revocation(fleet, sessions, log);
+    const jobs = new JobRunner({ fleet, after, log });
     undo.push(() => fleet.close());
+    undo.push(() => jobs.close());
 
     // The first connection should not have to wait for the default cluster, and a start not for one PostgreSQL after
     // the other: which cluster it is the control database will say, but where there is one at most, it must be that one.
@@ -210,29 +150,8 @@ export async function startServer({ options, durable, env, log }: ServerSetup): 
     // None may still be building when what was built is taken down.
     await Promise.allSettled(parts);
     const [oldSealer, certificate, { engine, store }] = await Promise.all(parts);
-    const cutOff = await unfinishedKeyChange({ folder: dataDir, env });
-    if (cutOff) {
-      await finishKeyChange(dataDir, store, oldSealer, cutOff);
-      log.warn('a change of the sealing key that had been cut off is finished');
-    }
-    const sealer = cutOff?.next ?? oldSealer;
-
-    const logAudit = createLogAudit(log);
-    const trail =
-      options.auditLog === 'off'
-        ? undefined
-        : await openTrail(
-            { dataDir, sealer, site: { account, region, now } },
-            {
-              required: options.auditRequired === 'on',
-              sync: options.auditSync === 'on',
-              maxSize: options.auditMaxSize * 1024 * 1024,
-              keep: options.auditKeep,
-            },
-            { log, now, after },
-          );
-    if (trail) undo.push(() => trail.close());
-    const audit = countedAudit(trail ? both(logAudit, trail) : logAudit, metrics);
+    const sealer = await finishCutOffKeyChange(setup, store, oldSealer);
+    const { audit, trail } = await openAudit(inForce, { log, sealer, metrics, undo });
 
     const bootstrap = { account, region, clusterId: onlyCluster, now: now(), random: randomBytes };
     const { defaultClusterId } = await bootstrapAccount(store, sealer, bootstrap);
@@ -285,10 +204,18 @@ export async function startServer({ options, durable, env, log }: ServerSetup): 
       lifecycle,
       regions,
     });
+    const tracing = openTracing(setup, undo);
+    const apiFailures = createThrottle(() => inForce.current);
+    const bodies = new HeldBodies();
     const dispatch = createDispatch({
       keys,
       authority: countedAuthority(authority, 'api', metrics),
-      answered: (call) => metrics.call(call),
+      answered(call) {
+        metrics.call(call);
+        tracing?.tracer.call(call);
+      },
+      failures: apiFailures,
+      bodies,
       keyUses,
       ...services,
       region,
@@ -297,24 +224,15 @@ export async function startServer({ options, durable, env, log }: ServerSetup): 
       now,
       newRequestId: randomUUID,
     });
-    /** Why no client should be sent here. */
-    const reasons = new Set(['the listeners are not open yet']);
-    const unready = () => {
-      const found = [...reasons];
-      if (options.auditRequired === 'on' && trail?.state.failing) found.push('the audit log cannot be written');
-      const cluster = store.get('clusters', defaultClusterId);
-      if (cluster?.status === 'ACTIVE' && fleet.state(cluster.database) === 'failed') {
-        found.push('the PostgreSQL of the default cluster does not start');
-        // Nobody else may ask for it as long as this is said.
-        fleet.wake(cluster.database).catch(() => undefined);
-      }
-      return found;
-    };
+    const { reasons, unready } = createReadiness(inForce, { store, fleet, trail, defaultClusterId });
     engine.failed.then((why) => reasons.add(`the control database cannot be started: ${why}`));
+    const answeredFrom = inForce.derived(({ metricsFrom }) => answeredNetworks(metricsFrom));
     const probes: Probes = {
       metrics: () => ({ status: 200, contentType: CONTENT_TYPE, body: registry.text() }),
       unready,
-      from: answeredNetworks(options.metricsFrom),
+      get from() {
+        return answeredFrom();
+      },
     };
     const api = createApiServer({ dispatch, log, probes });
 
@@ -329,44 +247,36 @@ export async function startServer({ options, durable, env, log }: ServerSetup): 
     const traffic = noTraffic();
     const reader = options.dialect === 'dsql' ? await Reader.create() : undefined;
     undo.push(async () => reader?.close());
+    const statements = openStatementLog(inForce, { log, undo });
     const gateway: Gateway = {
       keys,
       authority: countedAuthority(authority, 'login', metrics),
       now,
       clusters: createClusterDirectory({ store, fleet, account, regions, defaultClusterId, aliases }),
       fleet,
-      quotas: new Quotas(
-        {
-          maxConnections: options.maxConnections,
-          rate: options.connectionRate,
-          burst: options.connectionBurst,
-        },
-        () => performance.now(),
-      ),
-      addressQuotas: limited(options.connectionsPerAddress, options.connectionRatePerAddress, {
-        open: 'address-connections-exceeded',
-        rate: 'address-rate-exceeded',
-      }),
-      principalQuotas: limited(options.connectionsPerPrincipal, options.connectionRatePerPrincipal, {
-        open: 'principal-connections-exceeded',
-        rate: 'principal-rate-exceeded',
-      }),
-      failedLogins: new FailedLogins({ rate: options.failedLoginRate, burst: options.failedLoginBurst }, () =>
-        performance.now(),
-      ),
+      ...createQuotas(() => inForce.current),
       sessions,
       audit,
       traffic,
       stepTimes: (step, ms) => metrics.step(step, ms),
+      traceLogin: (attempt) => tracing?.tracer.login(attempt),
       attempts,
       dialect: options.dialect,
-      fidelity: options.fidelity,
-      maxConnectionTime: options.maxConnectionTime * 1000,
+      get fidelity() {
+        return inForce.current.fidelity;
+      },
+      get maxConnectionTime() {
+        return inForce.current.maxConnectionTime * 1000;
+      },
       reader,
+      transactions: new AllTransactions(options.injectConflicts),
+      followStatements: statements.followStatements,
       tls: () => certificate.tls,
       loginTime: LOGIN_TIME,
       newConnectionId: randomUUID,
-      refreshMappings: (database) => revocation.refresh(database),
+      // Jobs are submitted by calls of ours as mappings are changed by them.
+      refreshMappings: (database) =>
+        Promise.all([revocation.refresh(database), jobs.look(database)]).then(() => undefined),
     };
     const { host: address } = options;
     // The API is there before the door and after it, so that monitoring sees both open and close.
@@ -380,6 +290,8 @@ export async function startServer({ options, durable, env, log }: ServerSetup): 
       connections: () => listener.count,
       dropped: () => listener.dropped,
       traffic,
+      throttled: () => ({ login: gateway.failedLogins.size, api: apiFailures.size }),
+      heldBodies: () => bodies.held,
       *engineStates(): Iterable<EngineState> {
         for (const database of new Set(store.all('clusters').map((cluster) => cluster.database))) {
           yield fleet.state(database);
@@ -387,34 +299,10 @@ export async function startServer({ options, durable, env, log }: ServerSetup): 
       },
       store: () => store.health(),
       auditLog: () => trail?.state,
+      statementLinesLost: statements.lost,
+      spans: () => tracing?.exporter.counts,
       ready: () => unready().length === 0,
     });
-    let backingUp = false;
-    const backupSource: BackupSource = {
-      dataDir,
-      account,
-      region,
-      control: () => ({ ...engine.current(), folder: join(dataDir, 'control') }),
-      databases: () => [
-        ...new Set(
-          store
-            .all('clusters')
-            .filter(({ status }) => status !== 'DELETING')
-            .map(({ database }) => database),
-        ),
-      ],
-      async whileAwake(database, work) {
-        // Woken after its end it would be made anew, empty.
-        if (!backupSource.databases().includes(database)) throw new Error(`database ${database} was deleted meanwhile`);
-        const use = fleet.use(database);
-        try {
-          await work({ ...(await fleet.wake(database)).engine, folder: join(clusters, database) });
-        } finally {
-          use.release();
-        }
-      },
-      now,
-    };
     readProcess(registry, now());
     const stopMeasuring = measureLag(registry);
     undo.push(async () => stopMeasuring());
@@ -428,7 +316,12 @@ export async function startServer({ options, durable, env, log }: ServerSetup): 
       pgPort: listener.port,
       apiPort,
       clusterId: defaultClusterId,
-      caFile: certificate.caFile,
+      get caFile() {
+        return certificate.caFile;
+      },
+      get options() {
+        return inForce.current;
+      },
       runFolder,
       endpoints: () =>
         store
@@ -445,19 +338,8 @@ export async function startServer({ options, durable, env, log }: ServerSetup): 
         wouldAdmit(question, { ...gateway, authority }, (arn, at) => namedIdentity(store, account, arn, at)),
       access,
       accessText: async (question) => inPieces(await access(question)),
-      reloadCertificate: () => certificate.reload(),
-      async backUp(target, withKey) {
-        if (backingUp) throw new Error('a backup is being made already');
-        if (withKey && env['POSTERN_SEAL_KEY']) {
-          throw new Error('the sealing key comes from POSTERN_SEAL_KEY: there is no file of it to include');
-        }
-        backingUp = true;
-        try {
-          return await backUp(backupSource, target, withKey);
-        } finally {
-          backingUp = false;
-        }
-      },
+      reload: createReload(inForce, { certificate, audit, log }),
+      backUp: createBackUp(setup, { engine, store, fleet, clusters }),
       failed: engine.failed.then((why) => `the control database cannot be started: ${why}`),
       async stop(time) {
         reasons.add('the server is shutting down');
@@ -468,73 +350,5 @@ export async function startServer({ options, durable, env, log }: ServerSetup): 
   } catch (error) {
     await takeDown();
     throw error;
-  }
-}
-
-type Undo = (() => Promise<unknown>)[];
-
-async function undoAll(undo: Undo, log: Log): Promise<void> {
-  for (const step of undo.splice(0).reverse()) {
-    await step().catch((error) => log.error({ err: error }, 'a step of the shutdown failed'));
-  }
-}
-
-/** The control database's PostgreSQL and the store over it; how to take both down is in `undo` as soon as they run. */
-async function startControl(
-  host: EngineHost,
-  { dataDir, durable, log, undo }: { dataDir: string; durable: boolean; log: Log; undo: Undo },
-) {
-  const folder = join(dataDir, 'control');
-  const settings = { name: 'control', folder, durable, maxConnections: CONTROL_CONNECTIONS };
-  const engine = await keepRunning(() => host.start(settings), log, now);
-  undo.push(() => engine.stop());
-  const connection = () => {
-    const { socketPath, superuser: user } = engine.current();
-    return { socketPath, user, database: 'postgres' };
-  };
-  const store = await openStore({ connection, log });
-  undo.push(() => store.close());
-  return { engine, store };
-}
-
-async function finishKeyChange(
-  dataDir: string,
-  store: Store,
-  old: Sealer,
-  { next, finish }: KeyChange,
-): Promise<number> {
-  const count = await resealSecrets(store, old, next);
-  await resealChainKey(join(dataDir, TRAIL_FOLDER), old, next);
-  await finish();
-  return count;
-}
-
-/**
- * Gives the data directory a new sealing key, with no server on it. Cut off at any moment, it is finished by the next start
- * or by doing it again. Throws DataFolderError when a server runs, and Errors of the parts; nothing has changed then.
- */
-export async function rotateSealKey({ options, env, log }: Omit<ServerSetup, 'durable'>): Promise<{
-  count: number;
-  kept: KeyChange['kept'];
-}> {
-  const { dataDir } = options;
-  if ((await namesIn(join(dataDir, 'control'))).length === 0) throw new Error(`there is no account in ${dataDir}`);
-  const undo: Undo = [];
-  try {
-    const folder = await openDataFolder(dataDir, unsafeWayOf(options, log));
-    undo.push(() => folder.release());
-    const runFolder = await makeRunFolder(dataDir);
-    undo.push(() => rm(runFolder, { recursive: true, force: true }));
-    const { postgresUser } = options;
-    const host = createEmbeddedHost({ cacheFolder: cacheFolder(dataDir, env), runFolder, log, postgresUser });
-    const old = await loadSealer({ folder: dataDir, env });
-    const { store } = await startControl(host, { dataDir, durable: true, log, undo });
-    const change = await prepareKeyChange({ folder: dataDir, env });
-    // Asked before there is a second key: a change that has begun must be able to end.
-    assertSecretsOpen(store, [old, change.next]);
-    await change.begin();
-    return { count: await finishKeyChange(dataDir, store, old, change), kept: change.kept };
-  } finally {
-    await undoAll(undo, log);
   }
 }

@@ -19,6 +19,7 @@ export type AccessKind =
   | 'signature-mismatch'
   | 'action-denied'
   | 'foreign-account'
+  | 'failed-logins-exceeded'
   | 'audit-unavailable';
 
 /** Only the PostgreSQL front can meet these. */
@@ -40,7 +41,6 @@ export type WireKind =
   | 'mapping-revoked'
   | 'too-many-connections'
   | 'rate-exceeded'
-  | 'failed-logins-exceeded'
   | 'address-connections-exceeded'
   | 'address-rate-exceeded'
   | 'principal-connections-exceeded'

@@ -6,34 +6,54 @@ import { describe, expect, it } from 'vitest';
 const SRC = fileURLToPath(new URL('../src', import.meta.url));
 
 /** Pure calculations: no clock, network, file or logger. */
-const PURE = ['pgwire', 'sigv4', 'iam/policy', 'sql'];
-const DOMAIN = ['iam', 'sts', 'roles', 'clusters', 'state', 'audit', 'attempts'];
+const PURE = ['pgwire', 'sigv4', 'iam/policy', 'sql', 'transactions'];
+const DOMAIN = ['iam', 'sts', 'roles', 'jobs', 'clusters', 'state', 'audit', 'attempts'];
 const FRONTS = ['gateway', 'http'];
 const ADAPTERS = ['engine/embedded'];
+
+/** What the composition root knows. */
+const EVERYBODY = [
+  'statement-log',
+  'traces',
+  'access',
+  'backup',
+  'metrics',
+  'declared',
+  ...FRONTS,
+  ...DOMAIN,
+  ...ADAPTERS,
+  'engine',
+  'config',
+  'tls',
+];
 
 /** What the files of a folder may import besides themselves; a longer folder's row wins. */
 const MAY: Record<string, readonly string[]> = {
   pgwire: ['refused.ts'],
   sigv4: ['refused.ts'],
   sql: [],
+  transactions: ['sql'],
   'iam/policy': ['refused.ts', 'iam/identity.ts', 'iam/arn.ts'],
   iam: [...DOMAIN, 'iam/policy', 'refused.ts'],
   sts: [...DOMAIN, 'iam/policy', 'refused.ts'],
   roles: [...DOMAIN, 'sql', 'engine/port.ts', 'refused.ts'],
+  jobs: [...DOMAIN, 'engine/port.ts', 'refused.ts'],
   clusters: [...DOMAIN, 'iam/policy', 'engine/port.ts', 'refused.ts'],
   machine: [],
   state: ['audit', 'machine', 'refused.ts'],
   audit: ['iam/identity.ts', 'machine', 'state/sealer.ts', 'refused.ts'],
   attempts: ['audit', 'iam', 'iam/policy', 'roles', 'sigv4', 'pgwire', 'engine/port.ts', 'refused.ts'],
   access: [...DOMAIN, 'iam/policy', 'engine/port.ts', 'refused.ts'],
+  traces: ['audit/log.ts', 'attempts'],
+  'statement-log': ['audit/log.ts', 'machine', 'pgwire', 'sql'],
   metrics: ['audit', 'iam'],
   backup: ['machine', 'state'],
   tls: ['config/configuration-error.ts', 'machine'],
-  gateway: [...DOMAIN, ...PURE, 'engine/port.ts', 'refused.ts'],
+  gateway: ['statement-log', ...DOMAIN, ...PURE, 'engine/port.ts', 'refused.ts'],
   http: [...DOMAIN, ...PURE, 'refused.ts'],
   engine: ['audit', 'refused.ts'],
   'engine/embedded': ['engine/port.ts', 'audit', 'machine', 'refused.ts'],
-  config: ['tls', 'clusters/names.ts'],
+  config: ['tls', 'transactions', 'clusters/names.ts'],
   declared: [
     ...DOMAIN,
     ...PURE,
@@ -44,6 +64,7 @@ const MAY: Record<string, readonly string[]> = {
   ],
   cli: [
     'main.ts',
+    'composition/seal-key.ts',
     'backup',
     'config',
     'access/report.ts',
@@ -55,7 +76,8 @@ const MAY: Record<string, readonly string[]> = {
     'state/sealing.ts',
     'machine',
   ],
-  'main.ts': ['access', 'backup', 'metrics', 'declared', ...FRONTS, ...DOMAIN, ...ADAPTERS, 'engine', 'config', 'tls'],
+  composition: EVERYBODY,
+  'main.ts': [...EVERYBODY, 'composition'],
   'refused.ts': [],
 };
 
@@ -118,6 +140,6 @@ describe('the structure of src/', () => {
 
   it('names engines in the composition root only', () => {
     const naming = files.filter((path) => importsOf(path).some((target) => target.includes('engine/embedded/')));
-    expect(naming).toEqual(['main.ts']);
+    expect(naming).toEqual(['composition/data-directory.ts']);
   });
 });

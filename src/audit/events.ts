@@ -53,7 +53,17 @@ export type AuditEvent =
   | ({ event: 'connection.failed'; error: Error } & ConnectionFacts)
   | ({ event: 'api.call' } & ApiCall)
   /** The operator's file has made or changed something at the start: where in the file, and what. */
-  | { event: 'declaration.changed'; file: string; path: string; change: string };
+  | { event: 'declaration.changed'; file: string; path: string; change: string }
+  /** A running server has read its configuration again: what it takes from now on, and what only the next start does. */
+  | { event: 'configuration.reloaded'; changed: readonly OptionChange[]; needRestart: readonly string[] }
+  | { event: 'configuration.refused'; reason: string };
+
+/** Values of options are no secrets. */
+export interface OptionChange {
+  option: string;
+  from: unknown;
+  to: unknown;
+}
 
 export interface Audit {
   record(event: AuditEvent): void;

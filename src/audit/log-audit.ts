@@ -1,5 +1,7 @@
-import type { Audit, AuditEvent } from './events.ts';
+import type { Audit, AuditEvent, ConnectionFacts } from './events.ts';
 import type { Log } from './log.ts';
+
+type LoggedEvent = Extract<AuditEvent, ConnectionFacts>;
 
 /** Null: who handles it logs it. */
 const LEVELS = {
@@ -12,14 +14,16 @@ const LEVELS = {
   'connection.failed': 'error',
   'api.call': null,
   'declaration.changed': null,
+  'configuration.reloaded': null,
+  'configuration.refused': null,
 } as const satisfies Record<AuditEvent['event'], keyof Log | null>;
 
 /** Writes every event as one line of the server's log. */
 export function createLogAudit(log: Log): Audit {
   const record = (event: AuditEvent): void => {
     const level = LEVELS[event.event];
-    if (level === null || event.event === 'api.call' || event.event === 'declaration.changed') return;
-    const { event: name, identity: _, clusterArn: __, action: ___, tls: ____, ...facts } = event;
+    if (level === null) return;
+    const { event: name, identity: _, clusterArn: __, action: ___, tls: ____, ...facts } = event as LoggedEvent;
     const { error, ...rest } = facts as { error?: Error };
     log[level]({ event: name, ...rest, ...(error ? { err: error } : {}) }, name);
   };

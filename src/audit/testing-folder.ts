@@ -1,4 +1,5 @@
-import { type AppendFile, fileName, type TrailFile, type TrailFolder } from './trail-folder.ts';
+import type { AppendFile } from '../machine/append-file.ts';
+import { fileName, type TrailFile, type TrailFolder } from './trail-folder.ts';
 
 /** An audit log's files in memory, on a disk that can be full. */
 export class TestingFolder implements TrailFolder {

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { chmod, type FileHandle, mkdir, open, readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { type AppendFile, openAppendFile, writeExactly } from '../machine/append-file.ts';
 import { writeAtomically } from '../machine/atomic-file.ts';
 import type { Sealer } from '../state/sealer.ts';
 
@@ -21,16 +22,6 @@ export interface TrailFolder {
   /** Undefined where there is none. */
   readHead(): Promise<string | undefined>;
   writeHead(text: string): Promise<void>;
-  close(): Promise<void>;
-}
-
-export interface AppendFile {
-  size: number;
-  /** At `size`, which it moves. Rejects when not all of it could be written. */
-  append(bytes: Buffer): Promise<void>;
-  truncate(size: number): Promise<void>;
-  /** Resolves when what was written is on the disk. */
-  sync(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -94,7 +85,7 @@ export function trailFolder(path: string): TrailFolder {
     },
     lines: (file, longest) => linesOf(createReadStream(pathOf(file)), longest),
     async openFile(file) {
-      return appendFile(await open(pathOf(file), 'a+', 0o600));
+      return await openAppendFile(pathOf(file));
     },
     remove: (file) => rm(pathOf(file), { force: true }),
     async readHead() {
@@ -143,33 +134,6 @@ async function* linesOf(
     if (at < chunk.length) take(chunk.subarray(at));
   }
   if (length > 0) yield { bytes: line(), whole: false };
-}
-
-async function appendFile(handle: FileHandle): Promise<AppendFile> {
-  let { size } = await handle.stat();
-  return {
-    get size() {
-      return size;
-    },
-    async append(bytes) {
-      await writeExactly(handle, bytes, null);
-      size += bytes.length;
-    },
-    async truncate(to) {
-      await handle.truncate(to);
-      size = to;
-    },
-    sync: () => handle.datasync(),
-    close: () => handle.close(),
-  };
-}
-
-async function writeExactly(handle: FileHandle, bytes: Buffer, position: number | null): Promise<void> {
-  for (let at = 0; at < bytes.length; ) {
-    const where = position === null ? null : position + at;
-    const { bytesWritten } = await handle.write(bytes, at, bytes.length - at, where);
-    at += bytesWritten;
-  }
 }
 
 async function readExactly(handle: FileHandle, from: number, length: number): Promise<Buffer> {

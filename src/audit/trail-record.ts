@@ -113,6 +113,13 @@ const ROWS: Rows = {
   'api.call': (event, site) => apiCall(event, site),
   'declaration.changed': ({ file, path, change }, site) =>
     own('DeclarationChanged', { file, path, change: cut(change) }, site),
+  'configuration.reloaded': ({ changed, needRestart }, site) =>
+    own('ConfigurationReloaded', { changed, needRestart }, site),
+  'configuration.refused': ({ reason }, site) => ({
+    ...own('ConfigurationReloaded', {}, site),
+    errorCode: 'ConfigurationRefused',
+    errorMessage: cut(reason),
+  }),
 };
 
 /** Undefined for what the audit log leaves out. */

@@ -1,6 +1,7 @@
+import type { AppendFile } from '../machine/append-file.ts';
 import { type Head, type Link, MAX_LINE, NO_LINE, readLine, sealHead, sealLine } from './chain.ts';
 import type { Log } from './log.ts';
-import type { AppendFile, TrailFile, TrailFolder } from './trail-folder.ts';
+import type { TrailFile, TrailFolder } from './trail-folder.ts';
 import type { TrailRecord } from './trail-record.ts';
 
 export interface TrailSettings {

@@ -21,7 +21,7 @@ export async function runExec(argv: readonly string[]): Promise<number> {
   let deliver = (signal: NodeJS.Signals): void => void signals.push(signal);
   for (const signal of FORWARDED) process.on(signal, () => deliver(signal));
   try {
-    const log = openLog(options, join(dataDir, 'postern.log'));
+    const { log } = openLog(options, join(dataDir, 'postern.log'));
     const served = await serve({ ...options, dataDir }, { durable: false, env: process.env, log });
     try {
       // A signal that came before the command could: there is nothing to run any more.

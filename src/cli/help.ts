@@ -1,4 +1,4 @@
-import { describeOptions } from '../config/options.ts';
+import { describeOptions } from '../config/describe.ts';
 import { HOSTS_FILE } from './hosts-file.ts';
 
 export const OVERVIEW = `postern: token logins and IAM policies in front of a real PostgreSQL, as Aurora DSQL has them
@@ -34,7 +34,7 @@ export function describeCommand(command: string): string | undefined {
 
 Runs the server until SIGINT or SIGTERM: then nobody is let in any more, idle sessions are ended, and open transactions get
 --shutdown-timeout; a second signal ends it at once. The first start creates the data directory, an account, its root access key, a
-local CA and one cluster. SIGHUP reads the certificates again.
+local CA and one cluster. SIGHUP reads the configuration and the certificates again.
 
 ${describeOptions('start')}
 ${CONFIGURATION}`;

@@ -1,11 +1,11 @@
-import { rotateSealKey } from '../main.ts';
+import { rotateSealKey } from '../composition/seal-key.ts';
 import { PLACE, readFlags, readPlace } from './flags.ts';
 import { openLog } from './serve.ts';
 
 /** `postern rotate-seal-key`: a new sealing key for the secrets of a data directory. Resolves to the exit status. */
 export async function runRotateSealKey(argv: readonly string[]): Promise<number> {
   const options = readPlace(readFlags('rotate-seal-key', argv, PLACE).values);
-  const log = openLog({ ...options, logLevel: 'warn' });
+  const { log } = openLog({ ...options, logLevel: 'warn' });
   const { count, kept } = await rotateSealKey({ options, env: process.env, log });
   const where =
     kept === 'file'

@@ -1,3 +1,4 @@
+import { closeSync, openSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { isAbsolute } from 'node:path';
 import { destination, pino } from 'pino';
@@ -16,10 +17,31 @@ export interface Served {
   stop(grace: number): Promise<void>;
 }
 
+/** The server's log, and what its operator can change. */
+export interface OpenLog {
+  log: Log & { level: string };
+  /** Goes on in a file of the same name, since somebody may have moved the present one away. */
+  reopen(): void;
+}
+
 /** JSON lines on standard error, or in the file that the options name. */
-export function openLog({ logFile, logLevel }: Options, fallback: number | string = 2): Log {
+export function openLog({ logFile, logLevel }: Options, fallback: number | string = 2): OpenLog {
   const target = destination({ dest: logFile ?? fallback, sync: true, mkdir: false, mode: 0o600 });
-  return pino({ level: logLevel, base: null, timestamp: () => `,"time":"${new Date().toISOString()}"` }, target);
+  const timestamp = () => `,"time":"${new Date().toISOString()}"`;
+  const log = pino({ level: logLevel, base: null, timestamp }, target);
+  return {
+    log,
+    reopen() {
+      if (logFile === undefined) return;
+      try {
+        // What cannot be opened is found before the present file is given up.
+        closeSync(openSync(logFile, 'a', 0o600));
+        target.reopen();
+      } catch (error) {
+        log.error({ err: error }, 'the log file cannot be opened again; the one that is open stays in use');
+      }
+    },
+  };
 }
 
 export async function serve(

@@ -1,3 +1,4 @@
+import { ConfigurationError } from '../config/configuration-error.ts';
 import { readOptions } from '../config/options.ts';
 import type { Environment } from './environment.ts';
 import { openLog, serve } from './serve.ts';
@@ -5,9 +6,10 @@ import { openLog, serve } from './serve.ts';
 /** `postern start`: runs until it is asked to stop. Resolves to the exit status. */
 export async function runStart(argv: readonly string[]): Promise<number> {
   const began = performance.now();
-  const { options } = readOptions('start', argv, process.env, process.cwd());
+  const cwd = process.cwd();
+  const { options, file } = readOptions('start', argv, process.env, cwd);
   const dataDir = options.dataDir as string;
-  const log = openLog(options);
+  const { log, reopen } = openLog(options);
   let stop: (status: number) => void = () => undefined;
   const stopped = new Promise<number>((resolve) => {
     stop = resolve;
@@ -20,13 +22,32 @@ export async function runStart(argv: readonly string[]): Promise<number> {
       stop(0);
     });
   }
-  const served = await serve({ ...options, dataDir }, { durable: true, env: process.env, log });
+  // Asked to reload while it starts, it does so then; unheard, the signal would end it.
+  let reload: (() => void) | undefined;
+  let early = false;
   process.on('SIGHUP', () => {
-    served.server.reloadCertificate().then(
-      () => log.info('certificate reloaded'),
-      (error) => log.error({ err: error }, 'the certificate was not reloaded; the one in use stays in use'),
-    );
+    if (reload) reload();
+    else early = true;
   });
+  const served = await serve({ ...options, dataDir }, { durable: true, env: process.env, log });
+  reload = () => {
+    reopen();
+    const reread = () => {
+      const again = readOptions('start', argv, process.env, cwd);
+      // Limits do not vanish with a file that somebody is just replacing.
+      if (file !== undefined && again.file === undefined)
+        throw new ConfigurationError(`${file}: is not there any more`);
+      return { ...again.options, dataDir: again.options.dataDir as string };
+    };
+    served.server.reload(reread).then(
+      () => {
+        log.level = served.server.options.logLevel;
+      },
+      // The server has told why.
+      () => undefined,
+    );
+  };
+  if (early) reload();
   served.server.failed.then((how) => {
     log.error({ how }, 'the server cannot go on');
     stop(1);
@@ -37,7 +58,7 @@ export async function runStart(argv: readonly string[]): Promise<number> {
   );
   process.stderr.write(banner(served.environment, dataDir));
   const status = await stopped;
-  await served.stop(options.shutdownTimeout * 1000);
+  await served.stop(served.server.options.shutdownTimeout * 1000);
   return status;
 }
 

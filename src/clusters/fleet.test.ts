@@ -59,6 +59,9 @@ class FakeHost {
     return {
       facts: async () => undefined,
       mappings: async () => [],
+      blockers: async () => [],
+      schemaFacts: async () => ({ functions: new Set<string>(), cascading: new Set<string>() }),
+      hasJobs: async () => false,
       close: async () => void this.said.push(`close ${name}`),
     };
   };
@@ -90,6 +93,7 @@ function makeFleet(changes: Partial<FleetOptions> = {}): Fleet {
     },
     log: pino({ level: 'silent' }),
     onMappingsChanged: () => undefined,
+    onJobs: () => undefined,
     ...changes,
   });
 }

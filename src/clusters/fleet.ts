@@ -21,6 +21,8 @@ export interface FleetOptions {
   log: Log;
   /** Called when the mappings of a database may have changed. */
   onMappingsChanged: (database: string) => void;
+  /** Called when there may be jobs to do in a database that is awake or about to be. */
+  onJobs: (database: string) => void;
 }
 
 /** As long as it is not released, the database does not sleep. Released twice is released once. */
@@ -198,13 +200,17 @@ export class Fleet {
   }
 
   async #start(database: string, place: Place, onLost: (why: string) => void): Promise<AwakeCluster> {
-    const { host, openCatalog, folder, durable, maxConnections, log, onMappingsChanged } = this.#options;
+    const { host, openCatalog, folder, durable, maxConnections, log, onMappingsChanged, onJobs } = this.#options;
     await place.down;
     try {
       const engine = await host.start({ name: database, folder: join(folder, database), durable, maxConnections });
       try {
         // Without the catalog nobody can be checked any more.
-        const catalog = await openCatalog(engine, { onChange: () => onMappingsChanged(database), onLost });
+        const catalog = await openCatalog(engine, {
+          onChange: () => onMappingsChanged(database),
+          onJobs: () => onJobs(database),
+          onLost,
+        });
         engine.ended.then((how) => {
           log.error({ database, how }, 'the PostgreSQL of a database ended');
           onLost(how);

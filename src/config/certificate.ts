@@ -7,8 +7,13 @@ export interface Certificate {
   readonly tls: TlsSettings;
   /** What clients check it with; undefined: the authorities that their systems know. */
   readonly caFile: string | undefined;
-  /** Reads the files again. Throws when they are of no use; what was in use stays in use then. */
-  reload(): Promise<void>;
+  /** Reads the files again, those that the options name now. Throws when they are of no use; nothing has changed yet. */
+  prepare(options: Options): Promise<ReadyCertificate>;
+}
+
+/** One that can be put to use at once. */
+export interface ReadyCertificate {
+  use(): void;
 }
 
 /**
@@ -21,7 +26,7 @@ export async function openCertificate(
   now: () => Date,
   furtherNames: readonly string[] = [],
 ): Promise<Certificate> {
-  const load = async () => {
+  const load = async (options: Options) => {
     const { tlsCert, tlsKey } = options;
     if (tlsCert !== undefined && tlsKey !== undefined) {
       const pair = loadOperatorCertificates({ certFile: tlsCert, keyFile: tlsKey, caFile: options.tlsCa }, now());
@@ -30,7 +35,7 @@ export async function openCertificate(
     const made = await ensureCertificates({ folder, names: names(options, furtherNames), now });
     return { tls: createTlsSettings(made), caFile: made.caFile };
   };
-  let current = await load();
+  let current = await load(options);
   return {
     get tls() {
       return current.tls;
@@ -38,8 +43,13 @@ export async function openCertificate(
     get caFile() {
       return current.caFile;
     },
-    async reload() {
-      current = await load();
+    async prepare(next) {
+      const loaded = await load(next);
+      return {
+        use() {
+          current = loaded;
+        },
+      };
     },
   };
 }

@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { ConfigurationError } from './configuration-error.ts';
-import { describeOptions, readOptions } from './options.ts';
+import { describeOptions } from './describe.ts';
+import { readOptions } from './options.ts';
 
 const CLUSTER = 'a'.repeat(26);
 const folders: string[] = [];

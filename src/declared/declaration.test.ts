@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { ConfigurationError } from '../config/configuration-error.ts';
-import { configurationSchema } from '../config/options.ts';
+import { configurationSchema } from '../config/describe.ts';
 import { readDeclaration } from './apply.ts';
 import { DECLARATION } from './declaration.ts';
 import { jsonSchema } from './shape.ts';

@@ -2,22 +2,25 @@ import type { Socket } from 'node:net';
 import { type Attempt, type AttemptEnd, cut, factsOf } from '../attempts/attempt.ts';
 import type { ChangedRoles } from '../audit/role-changes.ts';
 import type { AwakeCluster, Cluster } from '../clusters/cluster.ts';
+import { sourceOf } from '../iam/source-address.ts';
 import { Refused } from '../refused.ts';
 import { ADMIN_ROLE } from '../roles/catalog-sql.ts';
+import { SESSION_FACTS } from '../roles/session-sql.ts';
 import { type Admitted, admit, type CancelAsked } from './admit.ts';
 import { ConnectionEnded } from './byte-reader.ts';
 import { Client } from './client.ts';
 import { cancelInEngine, openEngineSession } from './engine-session.ts';
-import { sourceOf } from './failed-logins.ts';
 import type { Gateway } from './gateway.ts';
 import { cancelKeyLength, greeting, versionAnswer } from './greet.ts';
 import { limitTime } from './lifetime.ts';
 import { checkRole, login, type Permitted } from './login.ts';
 import { internalErrorFields, refusalFields, sayAndEnd } from './refuse.ts';
-import { Relay, type SessionEnd } from './relay.ts';
+import type { Relay, SessionEnd } from './relay.ts';
 import type { Session } from './sessions.ts';
 import { readSessionRequest, type SessionRequest } from './settings.ts';
+import { StreamRelay } from './stream-relay.ts';
 import { startWatch } from './traffic.ts';
+import { TurnRelay } from './turn-relay.ts';
 import { wakeUp } from './wake-up.ts';
 
 /** One client connection from its first byte to its last. `ended` never rejects. */
@@ -56,7 +59,11 @@ export function openConnection(socket: Socket, gateway: Gateway): Connection {
 async function run(client: Client, gateway: Gateway, attempt: Attempt, serving: (relay: Relay) => void): Promise<void> {
   const { audit, attempts } = gateway;
   const began = performance.now();
-  const passed = startWatch(gateway.stepTimes);
+  const trace = gateway.traceLogin(attempt);
+  const passed = startWatch((step, ms) => {
+    gateway.stepTimes(step, ms);
+    trace?.passed(step, ms);
+  });
   /** What this connection takes of its cluster's, given back at its end. */
   const held: { release(): void }[] = [];
   const wake = (cluster: Cluster): Promise<AwakeCluster> => {
@@ -113,6 +120,7 @@ async function run(client: Client, gateway: Gateway, attempt: Attempt, serving: 
       passed('session');
       gateway.stepTimes('login', performance.now() - began);
       attempt.end = { outcome: 'accepted' };
+      trace?.end();
     });
     if (end.reason === 'failed') audit.record({ event: 'connection.failed', ...facts, error: end.error });
     audit.record({ event: 'session.ended', ...facts, ...describeEnd(end), durationMs: performance.now() - began });
@@ -134,6 +142,7 @@ async function run(client: Client, gateway: Gateway, attempt: Attempt, serving: 
     }
   } finally {
     clearTimeout(deadline);
+    trace?.end();
     client.reader.release();
     for (const { release } of held) release();
   }
@@ -185,19 +194,41 @@ async function serve(
     const say = `database "${request.database.slice(0, 64)}" does not exist`;
     throw new Refused('unknown-database', { say, detail: say });
   }
-  const { engine } = permitted.cluster;
-  const engineSession = await openEngineSession(engine, permitted.role, request.settings);
-  const relay = new Relay({
+  const { engine, catalog } = permitted.cluster;
+  const { reader } = gateway;
+  const transactions = reader && (await gateway.transactions.of(catalog));
+  const settings = new Map([
+    ...request.settings,
+    [SESSION_FACTS.sessionId, connectionId],
+    [SESSION_FACTS.iamSessionUser, permitted.identity.arn],
+  ]);
+  const engineSession = await openEngineSession(engine, permitted.role, settings);
+  const options = {
     client: client.encrypted,
     engine: engineSession.socket,
-    dialect: gateway.dialect,
-    reader: gateway.reader,
     role: permitted.role,
     connectionId,
     traffic: gateway.traffic,
     mappingsCommitted: () => gateway.refreshMappings(cluster.database),
     rolesChanged: report.rolesChanged,
-  });
+    onlooker: gateway.followStatements({
+      connectionId,
+      principal: permitted.identity.arn,
+      role: permitted.role,
+      cluster: cluster.id,
+    }),
+  };
+  const relay: Relay =
+    reader && transactions
+      ? new TurnRelay({
+          ...options,
+          reader,
+          processId: engineSession.processId,
+          cluster: transactions,
+          cancel: () => cancelInEngine(engine, engineSession),
+          now: () => performance.now(),
+        })
+      : new StreamRelay(options);
   const session: Session = {
     connectionId,
     clusterId: cluster.id,

@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import { FailedLogins, sourceOf } from './failed-logins.ts';
+import { sourceOf } from '../iam/source-address.ts';
+import { FailedLogins } from './failed-logins.ts';
 
 let now: number;
 beforeEach(() => {

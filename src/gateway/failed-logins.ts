@@ -1,4 +1,4 @@
-import { isIPv6 } from 'node:net';
+import { isLoopback, sourceOf } from '../iam/source-address.ts';
 import { type RefusalKind, Refused } from '../refused.ts';
 
 /** How many failed logins of one source are answered as such; what comes faster is refused unlooked at. */
@@ -9,7 +9,7 @@ export interface FailureLimits {
   burst: number;
 }
 
-/** Logins that failed before anybody had proved who is asking. What a policy or a mapping refuses is none of them. */
+/** Logins and calls that failed before anybody had proved who is asking. What a policy or a mapping refuses is none of them. */
 const FAILURES: ReadonlySet<RefusalKind> = new Set<RefusalKind>([
   'signature-malformed',
   'signature-expired',
@@ -24,6 +24,9 @@ const FAILURES: ReadonlySet<RefusalKind> = new Set<RefusalKind>([
   'signature-mismatch',
   'foreign-account',
   'wrong-action',
+  'identity-token-invalid',
+  'identity-token-expired',
+  'identity-claim-rejected',
 ]);
 
 /** Sources that are remembered: whoever has more addresses than that makes the server forget, not grow. */
@@ -38,6 +41,7 @@ const MAX_KEY = 128;
  * clients are not held up: behind a proxy on it they would all be one.
  */
 export class FailedLogins {
+  /** Looked at each time: they may change. */
   readonly #limits: FailureLimits;
   /** In ms, from any beginning, never backwards. */
   readonly #now: () => number;
@@ -98,21 +102,4 @@ export class FailedLogins {
     if (!left) return most;
     return Math.min(most, left.failures + ((this.#now() - left.at) / 1000) * rate * share);
   }
-}
-
-export function isLoopback(address: string): boolean {
-  return address.startsWith('127.') || address === '::1';
-}
-
-/** Whoever has one IPv6 address has the 2^64 of its network: they count as one. */
-export function sourceOf(address: string): string {
-  if (!isIPv6(address)) return address;
-  const [head = '', tail] = address.toLowerCase().split('%', 1)[0]?.split('::') ?? [];
-  const first = head.split(':').filter((group) => group !== '');
-  const last = tail === undefined ? [] : tail.split(':').filter((group) => group !== '');
-  // An IPv4 address at the end stands for two groups; it is never among the first four of what has none left out.
-  const length = first.length + last.length + (last.at(-1)?.includes('.') ? 1 : 0);
-  const groups = [...first, ...new Array<string>(Math.max(0, 8 - length)).fill('0'), ...last];
-  const network = groups.slice(0, 4).map((group) => Number.parseInt(group, 16).toString(16));
-  return `${network.join(':')}::/64`;
 }

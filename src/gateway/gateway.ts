@@ -1,8 +1,11 @@
+import type { Attempt } from '../attempts/attempt.ts';
 import type { Attempts } from '../attempts/attempts.ts';
 import type { Audit } from '../audit/events.ts';
 import type { ClusterDirectory } from '../clusters/cluster.ts';
 import type { Fleet } from '../clusters/fleet.ts';
+import type { SessionFacts, SessionStatements } from '../statement-log/session-statements.ts';
 import type { ServerTls } from './client.ts';
+import type { AllTransactions } from './cluster-transactions.ts';
 import type { FailedLogins } from './failed-logins.ts';
 import type { LoginDependencies } from './login.ts';
 import type { Quotas } from './quotas.ts';
@@ -24,6 +27,8 @@ export interface Gateway extends Omit<LoginDependencies, 'wake' | 'passed' | 'ch
   audit: Audit;
   traffic: Traffic;
   stepTimes: StepTimes;
+  /** Begins the trace of a login; undefined where there is none. */
+  traceLogin: (attempt: Attempt) => { passed: StepTimes; end(): void } | undefined;
   /** For the operator who asks why. */
   attempts: Attempts;
   dialect: Dialect;
@@ -31,6 +36,9 @@ export interface Gateway extends Omit<LoginDependencies, 'wake' | 'passed' | 'ch
   fidelity: 'local' | 'strict';
   /** Reads the statements of all sessions; in the dialect dsql only. */
   reader: Reader | undefined;
+  transactions: AllTransactions;
+  /** For the statement log; undefined where there is none. */
+  followStatements: (facts: SessionFacts) => SessionStatements | undefined;
   /** The certificate in use now: asked anew for every connection, since it can be reloaded. */
   tls: () => ServerTls;
   /** From the first byte to ReadyForQuery, in ms. */

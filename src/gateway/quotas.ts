@@ -37,6 +37,7 @@ const OF_CLUSTERS: QuotaKinds = { open: 'too-many-connections', rate: 'rate-exce
  * something, a token's signature above all, comes behind.
  */
 export class Quotas {
+  /** Looked at each time: they may change. */
   readonly #limits: QuotaLimits;
   /** In ms, from any beginning, never backwards. */
   readonly #now: () => number;
@@ -104,8 +105,9 @@ export class Quotas {
   #forgetQuiet(): void {
     for (const [holder, usage] of this.#usages) {
       if (usage.open > 0) continue;
+      // Without a rate there is nothing to remember of who has no connections.
       if (this.#limits.rate > 0) this.#refill(usage);
-      if (usage.tokens >= this.#limits.burst) this.#usages.delete(holder);
+      if (this.#limits.rate === 0 || usage.tokens >= this.#limits.burst) this.#usages.delete(holder);
     }
   }
 }

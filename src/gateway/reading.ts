@@ -2,6 +2,7 @@ import { SUPERUSER } from '../engine/port.ts';
 import { type AwsIamReading, readAwsIamStatements } from '../roles/aws-iam-statement.ts';
 import { reservedStatementFinder } from '../roles/reserved-statement.ts';
 import { type Classification, classify } from '../sql/classify.ts';
+import type { Kind } from '../sql/dialect/rule.ts';
 import type { Parser } from '../sql/parse.ts';
 
 /** Postern's own roles are to clients as if they did not exist. */
@@ -13,6 +14,8 @@ export interface Reading {
   classification: Classification;
   /** Whether the text goes to the engine as it is, for every session. */
   plain: boolean;
+  /** Whether it neither writes nor locks nor changes anything but the session, as far as the text tells. */
+  quiet: boolean;
 }
 
 /** Statements of the dialect dsql are read with standard_conforming_strings on, which no session can change. */
@@ -22,7 +25,18 @@ const STANDARD = { standardConformingStrings: true };
 export function readText(sql: string, parser: Parser): Reading {
   const awsIam = readAwsIamStatements(sql, STANDARD);
   const classification = classify(sql, parser, awsIam.error ? [] : awsIam.found);
-  return { awsIam, classification, plain: isPlain(sql, awsIam, classification) };
+  return { awsIam, classification, plain: isPlain(sql, awsIam, classification), quiet: isQuiet(classification) };
+}
+
+const QUIET_KINDS: ReadonlySet<Kind> = new Set<Kind>(['select', 'show', 'session']);
+
+/** What PostgreSQL will refuse is quiet too. */
+function isQuiet(classification: Classification): boolean {
+  if (classification.kind !== 'statements') return true;
+  return classification.statements.every(
+    ({ kind, writesRows, locks, refusal }) =>
+      refusal !== undefined || (QUIET_KINDS.has(kind) && !writesRows && locks === undefined),
+  );
 }
 
 function isPlain(sql: string, { found, error }: AwsIamReading, classification: Classification): boolean {

@@ -1,15 +1,14 @@
 import type { Socket } from 'node:net';
 import { type ChangedRoles, type RoleChange, RoleChanges } from '../audit/role-changes.ts';
 import { decodeFields } from '../pgwire/fields.ts';
-import { type FrameRule, FrameScanner, PASS, READ, type Verdict } from '../pgwire/frame-scanner.ts';
+import type { Verdict } from '../pgwire/frame-scanner.ts';
 import { Malformed } from '../pgwire/malformed.ts';
-import { type ErrorFields, errorResponse, type TransactionStatus } from '../pgwire/messages.ts';
+import { type ErrorFields, errorResponse } from '../pgwire/messages.ts';
 import type { Refused } from '../refused.ts';
 import { ADMIN_ROLE } from '../roles/catalog-sql.ts';
-import type { Reader } from './reader.ts';
+import type { SessionStatements } from '../statement-log/session-statements.ts';
 import { internalErrorFields, refusalFields } from './refuse.ts';
-import type { Dialect } from './settings.ts';
-import { Statements } from './statements.ts';
+import type { Statements } from './statements.ts';
 import type { Traffic } from './traffic.ts';
 
 /** How a session came to its end. */
@@ -24,9 +23,6 @@ export type SessionEnd =
 export interface RelayOptions {
   client: Socket;
   engine: Socket;
-  dialect: Dialect;
-  /** That of the dialect dsql. */
-  reader: Reader | undefined;
   role: string;
   connectionId: string;
   /** Counted into; shared by all relays. */
@@ -35,6 +31,8 @@ export interface RelayOptions {
   mappingsCommitted: () => Promise<void>;
   /** Told of the session's commands on roles and privileges when their transaction has ended. */
   rolesChanged: (changes: ChangedRoles) => void;
+  /** Looks on, for the statement log: all that the client sends and is sent once it is logged in. */
+  onlooker?: SessionStatements | undefined;
 }
 
 /** How a session that must end will, and its last word; none where the service has none. */
@@ -47,39 +45,8 @@ const endingFor = (why: Refused): Ending => ({ end: { reason: 'ended', why }, fi
 /** At the end of its time a connection is just closed: observed of the service. */
 const EXPIRED: Ending = { end: { reason: 'expired' }, fields: undefined };
 
-const MEBIBYTE = 1024 * 1024;
-/** The service's limit for a message; PostgreSQL's own for messages that are passed on, ours for those held in memory. */
-const LIMITS = {
-  dsql: { read: 10 * MEBIBYTE, pass: 10 * MEBIBYTE },
-  postgres: { read: 64 * MEBIBYTE, pass: 0x3fffffff },
-} as const;
-/** PQ_SMALL_MESSAGE_LIMIT. */
-const SMALL = 10_000;
-
-function clientRules(dialect: Dialect): Map<string, FrameRule> {
-  const { read, pass } = LIMITS[dialect];
-  const rules = new Map<string, FrameRule>();
-  for (const type of 'QPF') rules.set(type, { treatment: READ, maxLength: read });
-  for (const type of 'SX') rules.set(type, { treatment: READ, maxLength: SMALL });
-  for (const type of 'Bd') rules.set(type, { treatment: PASS, maxLength: pass });
-  for (const type of 'ECDHcf') rules.set(type, { treatment: PASS, maxLength: SMALL });
-  return rules;
-}
-
-/**
- * In bytes. Errors and notices are as long as who raises them wants (RAISE NOTICE in a routine of the client's); ours,
- * and those that stand for a refusal of ours, are short.
- */
-const MAX_ENGINE_READ = 64 * 1024;
-const ENGINE_RULES = new Map<string, FrameRule>();
-for (const type of '123ADGHIKTVWcdnst') ENGINE_RULES.set(type, { treatment: PASS, maxLength: 0x7fffffff });
-for (const type of 'CENSZ')
-  ENGINE_RULES.set(type, { treatment: READ, maxLength: 0x7fffffff, readUpTo: MAX_ENGINE_READ });
-
 /** In ms: what a client that must go gets to read what it has been sent. */
 const LINGER = 60_000;
-
-const CODE = { Q: 0x51, P: 0x50, S: 0x53, F: 0x46, X: 0x58, C: 0x43, E: 0x45, N: 0x4e, Z: 0x5a } as const;
 
 /** First letters of the command tags that are followed: CREATE, COMMIT, ALTER, AWS, DROP, GRANT, REVOKE, ROLLBACK, PREPARE. */
 const ROLE_TAG_LETTERS = Buffer.from('CADGRP');
@@ -95,102 +62,87 @@ function mappingIn(frame: Buffer): RoleChange['mapping'] {
   }
 }
 
-/** What ReadyForQuery says. What nobody knows is not idle. */
-function statusOf(byte: number | undefined): TransactionStatus {
-  return byte === 0x49 ? 'I' : byte === 0x54 ? 'T' : 'E';
-}
-
-/** The field `C` of an error that says serialization_failure. */
-const CONFLICT = Buffer.from('\0C40001\0');
-
-function isConflict(chunk: Buffer, start: number, end: number): boolean {
-  const at = chunk.indexOf(CONFLICT, start);
-  return at >= 0 && at < end;
-}
-
-/**
- * Between a client and its session in the engine: bytes go on as they come, whole chunks at a time, each side waiting
- * for the other. Read are only the messages that something is decided on.
- */
-export class Relay {
+/** Between a client and its session in the engine, until one of them goes or the session must end. */
+export abstract class Relay {
   readonly ended: Promise<SessionEnd>;
-  readonly #client: Socket;
-  readonly #engine: Socket;
-  readonly #fromClient: FrameScanner;
-  readonly #fromEngine: FrameScanner;
-  readonly #statements: Statements;
+  protected readonly client: Socket;
+  protected readonly engine: Socket;
+  protected readonly traffic: Traffic;
+  protected readonly mappingsCommitted: () => Promise<void>;
+  protected readonly roleChanges: RoleChanges;
   readonly #connectionId: string;
-  readonly #traffic: Traffic;
-  readonly #mappingsCommitted: () => Promise<void>;
-  readonly #roleChanges: RoleChanges;
+  readonly #onlooker: SessionStatements | undefined;
   readonly #isAdmin: boolean;
-  /** Whether an error came since the engine last was ready. */
-  #errored = false;
   #finish!: (end: SessionEnd) => void;
   #over = false;
-  #terminated = false;
-
-  #status: TransactionStatus = 'I';
-  /** Whether the client has sent anything since the engine last was ready. */
-  #asked = false;
   #ending: Ending | undefined;
-  /** Whether it ends with its transaction, not only when another begins. */
   #leaving = false;
-  /** Once the session must end: a message was forwarded whose ReadyForQuery has not come. */
-  #awaitsReady = false;
-  /** Once the session must end: its last transaction is over. */
-  #sealed = false;
+  protected terminated = false;
 
-  constructor({
+  protected constructor({
     client,
     engine,
-    dialect,
     role,
     connectionId,
-    reader,
     traffic,
     mappingsCommitted,
     rolesChanged,
+    onlooker,
   }: RelayOptions) {
-    this.#statements = new Statements(role, reader, () => this.#showAgain());
-    this.#traffic = traffic;
+    this.traffic = traffic;
+    this.#onlooker = onlooker;
     this.#connectionId = connectionId;
-    this.#client = client;
-    this.#engine = engine;
-    this.#mappingsCommitted = mappingsCommitted;
-    this.#roleChanges = new RoleChanges(rolesChanged);
+    this.client = client;
+    this.engine = engine;
+    this.mappingsCommitted = mappingsCommitted;
+    this.roleChanges = new RoleChanges(rolesChanged);
     this.#isAdmin = role === ADMIN_ROLE;
     this.ended = new Promise((resolve) => {
       this.#finish = resolve;
     });
-    this.#fromClient = new FrameScanner(clientRules(dialect), {
-      forward: (bytes) => {
-        if (!engine.write(bytes)) client.pause();
-      },
-      read: (type, chunk, start, end) => this.#readClient(type, chunk, start, end),
-    });
-    this.#fromEngine = new FrameScanner(ENGINE_RULES, {
-      forward: (bytes) => {
-        if (!client.write(bytes)) engine.pause();
-      },
-      read: (type, chunk, start, end) => this.#readEngine(type, chunk, start, end),
-    });
+  }
+
+  protected abstract fromClient(chunk: Buffer): void;
+  /** The client sends no more. */
+  protected abstract clientEnded(): void;
+  protected abstract fromEngine(chunk: Buffer): void;
+  /** Goes on reading after the other side has taken what it was sent. */
+  protected abstract get clientHeld(): boolean;
+  protected abstract get engineHeld(): boolean;
+  /** Whether a message of ours may come next. */
+  protected abstract get atBoundary(): boolean;
+  /** Whether no transaction is open and nothing is asked. */
+  abstract get idle(): boolean;
+  /** The session is over. What is returned the client is still told. */
+  protected abstract stopped(): Buffer | undefined;
+
+  protected get over(): boolean {
+    return this.#over;
+  }
+
+  /** It must end when its transaction has ended, at the latest when it begins another. */
+  protected get ending(): boolean {
+    return this.#ending !== undefined;
+  }
+
+  /** Whether it ends with its transaction, not only when another begins. */
+  protected get leaving(): boolean {
+    return this.#leaving;
   }
 
   /** Begins to relay. `greeting` is the first thing that the client is sent. */
   start(greeting: Buffer): void {
-    const client = this.#client;
-    const engine = this.#engine;
+    const { client, engine } = this;
     client.on('data', (chunk: Buffer) => this.#onClientData(chunk));
     engine.on('data', (chunk: Buffer) => this.#onEngineData(chunk));
     engine.on('drain', () => {
-      if (!this.#fromClient.held) client.resume();
+      if (!this.clientHeld) client.resume();
     });
     client.on('drain', () => {
-      if (!this.#fromEngine.held) engine.resume();
+      if (!this.engineHeld) engine.resume();
     });
-    client.on('close', () => this.#end({ reason: this.#terminated ? 'client-terminated' : 'client-disconnected' }));
-    client.on('end', () => engine.end());
+    client.on('close', () => this.#end({ reason: this.terminated ? 'client-terminated' : 'client-disconnected' }));
+    client.on('end', () => this.clientEnded());
     client.on('error', () => undefined);
     engine.on('error', () => undefined);
     // PostgreSQL says good-bye itself, unless it was killed; after Terminate nobody waits for one.
@@ -219,6 +171,11 @@ export class Relay {
     this.#conclude(EXPIRED);
   }
 
+  /** Ends the session now. `why` is said if that is possible between two messages. */
+  end(why: Refused): void {
+    this.#conclude(endingFor(why));
+  }
+
   #leave(ending: Ending): void {
     if (this.idle) this.#conclude(ending);
     this.#ending ??= ending;
@@ -229,14 +186,9 @@ export class Relay {
     this.#endWith(end, fields);
   }
 
-  /** Whether no transaction is open and nothing is asked. */
-  get idle(): boolean {
-    return this.#status === 'I' && !this.#asked;
-  }
-
-  /** Ends the session now. `why` is said if that is possible between two messages. */
-  end(why: Refused): void {
-    this.#conclude(endingFor(why));
+  /** Ends a session that must end. */
+  protected concludeEnding(): void {
+    if (this.#ending) this.#conclude(this.#ending);
   }
 
   #onClientData(chunk: Buffer): void {
@@ -245,146 +197,46 @@ export class Relay {
       this.#conclude(this.#ending);
       return;
     }
-    this.#asked = true;
-    this.#traffic.fromClients += chunk.length;
-    this.#guarded(() => this.#fromClient.push(chunk), 'client');
+    this.traffic.fromClients += chunk.length;
+    this.#onlooker?.clientSent(chunk);
+    this.guarded(() => this.fromClient(chunk), 'client');
   }
 
   #onEngineData(chunk: Buffer): void {
     if (this.#over) return;
-    this.#traffic.toClients += chunk.length;
-    this.#guarded(() => this.#fromEngine.push(chunk), 'engine');
-    this.#endIfDue();
+    this.guarded(() => this.fromEngine(chunk), 'engine');
   }
 
-  /**
-   * The last transaction is over, and the session waits for nothing more, or the engine still speaks: it is at work for a
-   * message that the client had sent ahead, whose answer the client will not get.
-   */
-  #endIfDue(): void {
-    if (this.#ending && ((this.#sealed && this.#leaving) || this.#fromEngine.dropped)) this.#conclude(this.#ending);
+  protected toClient(bytes: Buffer): void {
+    this.traffic.toClients += bytes.length;
+    this.#onlooker?.clientGot(bytes);
+    if (!this.client.write(bytes)) this.engine.pause();
   }
 
-  #readClient(type: number, chunk: Buffer, start: number, end: number): Verdict {
-    // From the moment it must end a session gets one answer at a time, so that no transaction begins unseen.
-    const asksForReady = type === CODE.Q || type === CODE.S || type === CODE.F;
-    if (this.#ending && asksForReady && this.#awaitsReady) return this.#hold();
-    const verdict = this.#decide(type, chunk, start, end);
-    if (verdict === 'hold') return this.#hold();
-    if (this.#ending && asksForReady) this.#awaitsReady = true;
-    return verdict;
+  protected toEngine(bytes: Buffer): void {
+    if (!this.engine.write(bytes)) this.client.pause();
   }
 
-  #decide(type: number, chunk: Buffer, start: number, end: number): Verdict {
-    switch (type) {
-      case CODE.Q:
-        return this.#statements.query(chunk.subarray(start, end));
-      case CODE.P:
-        return this.#statements.parse(chunk.subarray(start, end));
-      case CODE.X:
-        this.#terminated = true;
-        return undefined;
-      default:
-        return undefined;
-    }
-  }
-
-  #hold(): Verdict {
-    this.#client.pause();
-    return 'hold';
-  }
-
-  /** A long statement has been read. */
-  #showAgain(): void {
-    if (this.#over) return;
-    this.#guarded(() => this.#fromClient.resume(), 'client');
-    if (!this.#fromClient.held) this.#client.resume();
-  }
-
-  #readEngine(type: number, chunk: Buffer, start: number, end: number): Verdict {
-    switch (type) {
-      case CODE.Z:
-        return this.#readReady(statusOf(chunk[start + 5]));
-      case CODE.C:
-        this.#traffic.statements++;
-        return this.#readTag(chunk.subarray(start, end));
-      case CODE.E:
-        this.#errored = true;
-        if (isConflict(chunk, start, end)) this.#traffic.conflicts++;
-        return this.#statements.errorResponse(chunk.subarray(start, end));
-      case CODE.N:
-        return this.#readNotice(chunk.subarray(start, end));
-      default:
-        return this.#statements.parameterStatus(chunk.subarray(start, end));
-    }
-  }
-
-  #readTag(frame: Buffer): Verdict {
-    const verdict = this.#statements.commandComplete();
-    const told = verdict instanceof Buffer ? verdict : frame;
+  /** A command tag as the client sees it. */
+  protected tagged(frame: Buffer): void {
+    this.traffic.statements++;
     // Nearly all tags are others: SELECT, INSERT, UPDATE, BEGIN.
-    if (ROLE_TAG_LETTERS.includes(told[5] as number)) {
-      this.#roleChanges.commandComplete(told.toString('latin1', 5, told.length - 1));
+    if (ROLE_TAG_LETTERS.includes(frame[5] as number)) {
+      this.roleChanges.commandComplete(frame.toString('latin1', 5, frame.length - 1));
     }
-    return verdict;
   }
 
-  #readNotice(frame: Buffer): Verdict {
-    const verdict = this.#statements.noticeResponse(frame);
+  protected readNotice(frame: Buffer, statements: Statements): Verdict {
+    const verdict = statements.noticeResponse(frame);
     // One of ours, which the client does not get. Only admin can have caused it: another's is forged.
     if (this.#isAdmin && verdict instanceof Buffer && verdict.length === 0) {
-      this.#roleChanges.mapping(mappingIn(frame));
+      this.roleChanges.mapping(mappingIn(frame));
     }
     return verdict;
-  }
-
-  #readReady(status: TransactionStatus): Verdict {
-    if (status === 'I' && this.#statements.takeMappingsChanged()) {
-      this.#engine.pause();
-      this.#mappingsCommitted().then(
-        () => this.#goOn(),
-        () => this.#goOn(),
-      );
-      return 'hold';
-    }
-    if (status === 'I') this.#traffic.transactions++;
-    this.#roleChanges.ready(status === 'I', this.#errored);
-    this.#errored = false;
-    this.#status = status;
-    this.#asked = false;
-    this.#awaitsReady = false;
-    this.#statements.readyForQuery();
-    if (this.#ending) {
-      if (status === 'I') {
-        this.#sealed = true;
-        this.#fromEngine.stopAfterThis();
-      }
-      if (this.#fromClient.held) setImmediate(() => this.#releaseClient());
-    }
-    return undefined;
-  }
-
-  #goOn(): void {
-    if (this.#over) return;
-    this.#guarded(() => this.#fromEngine.resume(), 'engine');
-    this.#endIfDue();
-    this.#engine.resume();
-  }
-
-  /** The client had asked for more than one answer when its session had to end. */
-  #releaseClient(): void {
-    if (this.#over || !this.#ending) return;
-    if (this.#sealed) {
-      this.#conclude(this.#ending);
-      return;
-    }
-    this.#asked = true;
-    this.#guarded(() => this.#fromClient.resume(), 'client');
-    if (!this.#fromClient.held) this.#client.resume();
   }
 
   /** What goes wrong in one session, a bug of ours included, ends that session and no other. */
-  #guarded(work: () => void, speaker: 'client' | 'engine'): void {
+  protected guarded(work: () => void, speaker: 'client' | 'engine'): void {
     try {
       work();
     } catch (error) {
@@ -393,16 +245,21 @@ export class Relay {
         const fields: ErrorFields = { severity: 'FATAL', code: '08P01', message };
         this.#endWith({ reason: 'protocol-violation', detail: message }, fields);
       } else {
-        this.#endWith({ reason: 'failed', error: error as Error }, internalErrorFields(this.#connectionId));
+        this.fail(error as Error);
       }
     }
   }
 
+  protected fail(error: Error): void {
+    this.#endWith({ reason: 'failed', error }, internalErrorFields(this.#connectionId));
+  }
+
   #endWith(end: SessionEnd, fields: ErrorFields | undefined): void {
     if (this.#over) return;
-    const word = fields && this.#fromEngine.atBoundary ? errorResponse(fields) : undefined;
-    this.#end(end);
-    const client = this.#client;
+    const word = fields && this.atBoundary ? errorResponse(fields) : undefined;
+    const rest = this.#end(end);
+    const { client } = this;
+    if (rest) client.write(rest);
     if (word) client.end(word);
     else client.end();
     client.resume();
@@ -412,11 +269,12 @@ export class Relay {
     client.once('close', () => clearTimeout(timer));
   }
 
-  #end(end: SessionEnd): void {
-    if (this.#over) return;
+  #end(end: SessionEnd): Buffer | undefined {
+    if (this.#over) return undefined;
     this.#over = true;
-    this.#roleChanges.end();
-    this.#engine.destroy();
+    this.roleChanges.end();
+    this.engine.destroy();
     this.#finish(end);
+    return this.stopped();
   }
 }

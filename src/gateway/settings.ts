@@ -1,6 +1,7 @@
 import { Malformed } from '../pgwire/malformed.ts';
 import { splitOptions } from '../pgwire/startup.ts';
 import { Refused } from '../refused.ts';
+import { OWN_SETTING } from '../roles/session-sql.ts';
 import { engineSetting, isReadableEncoding, SESSION_SETTINGS } from '../sql/dialect/settings.ts';
 import { TEXTS } from '../sql/dialect/texts.ts';
 
@@ -66,7 +67,7 @@ export function readSessionRequest(parameters: ReadonlyMap<string, string>, dial
       clusterId = value;
       continue;
     }
-    const isNever = NEVER.has(key) || key.startsWith(PROTOCOL_OPTION);
+    const isNever = NEVER.has(key) || key.startsWith(PROTOCOL_OPTION) || key.startsWith(OWN_SETTING);
     const engineName = dialect === 'dsql' ? engineSetting(key) : key;
     if (isNever || engineName === undefined) {
       throw new Refused('unsupported-parameter', {

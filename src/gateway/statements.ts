@@ -1,3 +1,4 @@
+import { ASYNC_ROUTINES, WAIT_PROCEDURE } from '../jobs/jobs-sql.ts';
 import { decodeFields, encodeFields } from '../pgwire/fields.ts';
 import type { Verdict } from '../pgwire/frame-scanner.ts';
 import { commandComplete, type ErrorFields, errorResponse, message } from '../pgwire/messages.ts';
@@ -5,18 +6,22 @@ import { MAPPING_PROCEDURES, TAG_NOTICE } from '../roles/catalog-sql.ts';
 import { SHOW_TAG } from '../roles/environment-sql.ts';
 import { GUARD_FUNCTIONS } from '../roles/guards-sql.ts';
 import { isReadableEncoding } from '../sql/dialect/settings.ts';
-import { TEXTS } from '../sql/dialect/texts.ts';
-import { type Reader, refusedReading } from './reader.ts';
+import type { Refusal } from '../sql/dialect/texts.ts';
 import type { Reading } from './reading.ts';
-import { originalPosition, type Translation, type TranslationOptions, translate } from './translate.ts';
+import { type Change, originalPosition, type Translation, type TranslationOptions, translate } from './translate.ts';
 
 const NOTHING = Buffer.alloc(0);
 const TAG_FIELD = Buffer.from(`\0C${TAG_NOTICE}\0`, 'latin1');
-const OWN_ROUTINES = [...Object.values(MAPPING_PROCEDURES), ...GUARD_FUNCTIONS].map(
+const OWN_ROUTINES = [...Object.values(MAPPING_PROCEDURES), ...Object.values(ASYNC_ROUTINES), ...GUARD_FUNCTIONS].map(
   (name) => `PL/pgSQL function ${name}(`,
 );
 /** Who may ask for another command tag. */
-const TAG_ROUTINES = [...Object.values(MAPPING_PROCEDURES), 'sys.show'].map((name) => `PL/pgSQL function ${name}(`);
+const TAG_ROUTINES = [...Object.values(MAPPING_PROCEDURES), ...Object.values(ASYNC_ROUTINES), 'sys.show'].map(
+  (name) => `PL/pgSQL function ${name}(`,
+);
+/** It commits while it waits. */
+const WAIT_ROUTINE = `PL/pgSQL function ${WAIT_PROCEDURE}(`;
+const WAIT_IN_BLOCK = { code: '25001', message: `${WAIT_PROCEDURE} cannot run inside a transaction block` };
 const REFUSAL = 'postern_refusal_';
 const REFUSAL_ERROR = /^column "postern_refusal_(\d+)" does not exist$/;
 /** Refusals that a client may have in flight before the oldest is forgotten (it then sees the engine's own error). */
@@ -37,18 +42,15 @@ export class Statements {
   /** Of the simple query that is being answered. */
   #translated: { original: string; translation: Translation } | undefined;
 
-  readonly #reader: Reader | undefined;
-  readonly #goOn: () => void;
-  /** The long text that was given away to be read, and what came of it. */
-  #long: { text: string; reading: Reading | undefined } | undefined;
   /** A setting with which texts mean what cannot be known; the dialect dsql lets nobody change it. */
   #unreadable: string | undefined;
 
-  /** `reader` is that of the dialect dsql. `goOn` is called when a message that was held can be shown again. */
-  constructor(role: string, reader: Reader | undefined, goOn: () => void) {
+  constructor(role: string) {
     this.#session = { role, standardConformingStrings: true };
-    this.#reader = reader;
-    this.#goOn = goOn;
+  }
+
+  get unreadable(): string | undefined {
+    return this.#unreadable;
   }
 
   /** Whether an AWS IAM statement has run since this was asked last. */
@@ -71,33 +73,28 @@ export class Statements {
     const end = frame.indexOf(0, start);
     // A message without its terminators is PostgreSQL's to refuse.
     if (start < 5 || end < 0) return undefined;
-    const original = frame.toString('latin1', start, end);
-    const reading = this.#read(original);
-    if (reading === 'hold') return reading;
-    const translation = translate(original, this.#session, (error) => this.#refuse(error), reading);
-    if (frame[0] === QUERY) this.#translated = translation && { original, translation };
+    const translation = this.translation(frame.toString('latin1', start, end), { simple: frame[0] === QUERY });
     if (!translation) return undefined;
     const text = Buffer.from(translation.sql, 'latin1');
     return message(String.fromCharCode(frame[0] as number), frame.subarray(5, start), text, frame.subarray(end));
   }
 
-  #read(text: string): Reading | undefined | 'hold' {
-    if (!this.#reader) return undefined;
-    if (this.#unreadable !== undefined) return refusedReading(TEXTS.setting(this.#unreadable));
-    const reading = this.#reader.read(text);
-    if (reading) return reading;
-    if (this.#long?.text !== text) {
-      const long = { text, reading: undefined as Reading | undefined };
-      this.#long = long;
-      this.#reader.readLong(text).then((answer) => {
-        long.reading = answer;
-        this.#goOn();
-      });
-    }
-    if (!this.#long.reading) return 'hold';
-    const answer = this.#long.reading;
-    this.#long = undefined;
-    return answer;
+  /**
+   * A text, one char a byte, as the engine is to get it; undefined where it stays as it is. `reading` and `changes`: see
+   * `translate`. `simple`: whether the answers that come next are this text's.
+   */
+  translation(
+    original: string,
+    { reading, changes, simple }: { reading?: Reading; changes?: readonly Change[]; simple: boolean },
+  ): Translation | undefined {
+    const translation = translate(original, this.#session, (error) => this.#refuse(error), reading, changes);
+    if (simple) this.#translated = translation && { original, translation };
+    return translation;
+  }
+
+  /** A text that the engine will fail with, so that the client is told this. */
+  refusal({ sqlstate, message: text, detail }: Refusal): string {
+    return this.#refuse({ severity: 'ERROR', code: sqlstate, message: text, detail });
   }
 
   /**
@@ -150,6 +147,9 @@ export class Statements {
       return error && errorResponse(error);
     }
     const context = fields.get('W') ?? '';
+    if (fields.get('C') === '2D000' && context.includes(WAIT_ROUTINE)) {
+      return errorResponse({ severity: 'ERROR', ...WAIT_IN_BLOCK });
+    }
     if (OWN_ROUTINES.some((name) => context.includes(name))) {
       // The client said AWS IAM … or made a table, and need not see who it was that refused.
       for (const field of 'WFLRpq') fields.delete(field);
@@ -166,5 +166,7 @@ export class Statements {
 
   readyForQuery(): void {
     this.#translated = undefined;
+    // Its statement was left before its end: the client asked for fewer rows.
+    this.#nextTag = undefined;
   }
 }

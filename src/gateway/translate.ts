@@ -19,6 +19,16 @@ export interface Translation {
 /** Makes the text that the engine will fail with, and remembers what the client is told instead. */
 export type Refuse = (error: ErrorFields) => string;
 
+/** What a text is to have in the place of a range, because of what came before it. */
+export interface Change {
+  start: number;
+  end: number;
+  refusal?: Refusal;
+  replacement?: string;
+}
+
+const NO_CHANGES: readonly Change[] = [];
+
 export interface TranslationOptions {
   standardConformingStrings: boolean;
   /** The session's own database role. */
@@ -34,8 +44,9 @@ export function translate(
   options: TranslationOptions,
   refuse: Refuse,
   reading: Reading | undefined,
+  changes: readonly Change[] = NO_CHANGES,
 ): Translation | undefined {
-  if (reading?.plain) return undefined;
+  if (reading?.plain && changes.length === 0) return undefined;
   const { found, error } = reading?.awsIam ?? readAwsIamStatements(sql, options);
   // PostgreSQL parses a whole text before it runs any of it: a syntax error leaves nothing of it.
   if (error) {
@@ -69,6 +80,13 @@ export function translate(
         if (refusal) splices.push({ start, end, replacement: ` ${refuse(errorFields(sql, refusal))}` });
         else splices.push(...statement.splices);
       }
+  }
+  for (const { start, end, refusal, replacement = '' } of changes) {
+    const isInside = ({ start: from, end: to }: Splice) => start <= from && to <= end;
+    // What is refused or left out takes everything in it along.
+    for (let i = splices.length - 1; i >= 0; i--) if (isInside(splices[i] as Splice)) splices.splice(i, 1);
+    if (splices.some((other) => other.start < end && start < other.end)) continue;
+    splices.push({ start, end, replacement: refusal ? ` ${refuse(errorFields(sql, refusal))}` : replacement });
   }
   if (splices.length === 0) return undefined;
   splices.sort((a, b) => a.start - b.start);

@@ -8,11 +8,13 @@ import { checkInput } from '../iam/input.ts';
 import type { KeyUses } from '../iam/key-uses.ts';
 import { denialText } from '../iam/policy/denial.ts';
 import { type RequestContext, requestContext } from '../iam/request-facts.ts';
-import { Refused } from '../refused.ts';
+import { isLoopback, sourceOf } from '../iam/source-address.ts';
+import { type RefusalKind, Refused } from '../refused.ts';
 import { parseRequestClaim, type RequestClaim } from '../sigv4/request.ts';
 import { checkCredentials } from '../sts/credential-limits.ts';
 import { authenticate } from './authenticate.ts';
 import { faultOf, internalFault } from './errors.ts';
+import type { HeldBodies } from './held-bodies.ts';
 import type { HttpAnswer, HttpRequest, Need, Output, Protocol, Service, UnsignedOperation } from './operation.ts';
 import { queryProtocol } from './protocols/query.ts';
 import { REST_JSON } from './protocols/rest-json.ts';
@@ -37,10 +39,21 @@ export interface DispatchDeps {
   log: Log;
   audit: Audit;
   now(): Date;
+  /** Holds up who fails too often to prove who is asking. */
+  failures: Failures;
+  bodies: HeldBodies;
   /** Told of every call that was answered; `operation` only where the service has it. */
-  answered?: (call: { service?: string; operation?: string; status: number; ms: number }) => void;
+  answered?: (call: AnsweredCall) => void;
   /** A UUID. */
   newRequestId(): string;
+}
+
+/** A throttle on calls whose proof is wrong, by source address, and by access key from one address. */
+export interface Failures {
+  /** Throws Refused `failed-logins-exceeded`. */
+  check(address: string, accessKeyId?: string): void;
+  /** Counts the refusal if it is such a failure. */
+  note(address: string, accessKeyId: string | undefined, kind: RefusalKind): void;
 }
 
 export interface Dispatched extends HttpAnswer {
@@ -58,6 +71,14 @@ interface Call {
   caller?: string;
 }
 
+export interface AnsweredCall extends Call {
+  status: number;
+  ms: number;
+  refused?: RefusalKind;
+  /** What a caller whose signature is right says of a trace that the call is a part of. */
+  traceparent?: string;
+}
+
 /** Where AWS has IAM's control plane. */
 const IAM_REGION = 'us-east-1';
 
@@ -68,7 +89,10 @@ export function createDispatch(deps: DispatchDeps): Dispatch {
   return async (incoming) => {
     const started = deps.now().getTime();
     const requestId = deps.newRequestId();
-    const call: Call = { requestId, source: incoming.socket.remoteAddress, method: incoming.method };
+    const source = addressOf(incoming);
+    const call: Call = { requestId, source, method: incoming.method };
+    const address = source ?? '';
+    const room = deps.bodies.open(isLoopback(address) ? undefined : sourceOf(address));
     let protocol = protocolOf(incoming.url ?? '');
     const audited: Partial<ApiCall> = {};
     /** The call as the audit log has it. */
@@ -82,9 +106,15 @@ export function createDispatch(deps: DispatchDeps): Dispatch {
         status,
         durationMs: deps.now().getTime() - started,
       }) as const;
-    const done = (status: number) => {
+    const done = (status: number, refused?: RefusalKind) => {
       const ended = { ...call, status, ms: deps.now().getTime() - started };
-      deps.answered?.(ended);
+      const { traceparent } = incoming.headers;
+      deps.answered?.({
+        ...ended,
+        ...(refused && { refused }),
+        // Whoever can make the server trace is one who was let in.
+        ...(call.caller !== undefined && typeof traceparent === 'string' && { traceparent }),
+      });
       return ended;
     };
     const answered = async (name: string, output: Output): Promise<Dispatched> => {
@@ -97,7 +127,9 @@ export function createDispatch(deps: DispatchDeps): Dispatch {
     };
 
     try {
-      const request = await readRequest(incoming);
+      // Who has failed too often is not even read.
+      deps.failures.check(address);
+      const request = await readRequest(incoming, room);
       const claim = parseRequestClaim(request);
       if (!claim) {
         const asked = askUnsigned(request, deps.assumeRoleWithWebIdentity);
@@ -114,6 +146,7 @@ export function createDispatch(deps: DispatchDeps): Dispatch {
       }
       call.accessKeyId = claim.accessKeyId.slice(0, 128);
       audited.accessKeyId = call.accessKeyId;
+      deps.failures.check(address, call.accessKeyId);
       const service = serviceOf(deps, claim);
       if (service) protocol = service.protocol;
 
@@ -142,9 +175,10 @@ export function createDispatch(deps: DispatchDeps): Dispatch {
       const fault = faultOf(error, protocol.kind);
       if (fault) {
         const { kind, detail } = error as Refused;
+        deps.failures.note(address, call.accessKeyId, kind);
         const { code, message } = fault;
         deps.audit.record(apiCall(fault.status, { error: { code, message }, refusal: { kind, reason: detail } }));
-        deps.log.info({ ...done(fault.status), code: fault.code, kind, detail }, 'api call refused');
+        deps.log.info({ ...done(fault.status, kind), code: fault.code, kind, detail }, 'api call refused');
         return { ...protocol.fault(fault, requestId), requestId };
       }
       if (incoming.errored || !incoming.complete) throw error;
@@ -152,16 +186,18 @@ export function createDispatch(deps: DispatchDeps): Dispatch {
       deps.audit.record(apiCall(500, { error: error500 }));
       deps.log.error({ ...done(500), err: error }, 'api call failed: this is a bug');
       return { ...protocol.fault(internalFault(protocol.kind, requestId), requestId), requestId };
+    } finally {
+      room.release();
     }
   };
 }
 
 /** What is known of a call that nobody has read yet. */
-function unknownCall({ region }: DispatchDeps, { socket, headers }: IncomingMessage): ApiCall {
+function unknownCall({ region }: DispatchDeps, incoming: IncomingMessage): ApiCall {
   return {
     requestId: '',
-    sourceAddress: socket.remoteAddress?.replace(/^::ffff:(?=\d+\.)/i, ''),
-    userAgent: headers['user-agent'],
+    sourceAddress: addressOf(incoming),
+    userAgent: incoming.headers['user-agent'],
     region,
     service: undefined,
     operation: undefined,
@@ -175,6 +211,11 @@ function unknownCall({ region }: DispatchDeps, { socket, headers }: IncomingMess
     status: 0,
     durationMs: 0,
   };
+}
+
+/** As the audit log and every limit have it: an IPv4 address as such, also where the listener is for both kinds. */
+function addressOf({ socket }: IncomingMessage): string | undefined {
+  return socket.remoteAddress?.replace(/^::ffff:(?=\d+\.)/i, '');
 }
 
 /** The scope names the service. DSQL has one for each region of this server; IAM is global, STS answers everywhere. */

@@ -72,6 +72,12 @@ export const ERRORS: Readonly<Record<AccessKind | ApiKind, Row>> = {
   },
   'action-denied': denied,
   'foreign-account': denied,
+  // The Query services' own code for it; DSQL's model has another.
+  'failed-logins-exceeded': {
+    query: ['Throttling', 400],
+    rest: ['ThrottlingException', 429],
+    text: 'Rate exceeded',
+  },
   'audit-unavailable': {
     query: ['ServiceUnavailable', 503],
     rest: ['ServiceUnavailableException', 503],

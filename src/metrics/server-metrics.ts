@@ -13,6 +13,8 @@ export interface AnsweredCall {
   operation?: string | undefined;
   status: number;
   ms: number;
+  /** The kind of refusal. */
+  refused?: string;
 }
 
 /** What is counted where it happens. What can be looked up is read when somebody asks. */
@@ -39,11 +41,17 @@ export function createServerMetrics(registry: Registry): ServerMetrics {
   const cancels = registry.counter('postern_cancel_requests_total', 'Cancel requests by whether their key is one.', [
     'found',
   ]);
+  const reloads = registry.counter(
+    'postern_configuration_reloads_total',
+    'Times that the configuration was read again, by outcome (applied, refused).',
+    ['outcome'],
+  );
   const calls = registry.counter('postern_api_calls_total', 'HTTP calls by service, operation and class of status.', [
     'service',
     'operation',
     'status',
   ]);
+  const refusals = registry.counter('postern_api_refusals_total', 'HTTP calls that were refused, by kind.', ['kind']);
   const callTimes = registry.histogram('postern_api_call_seconds', 'Time of HTTP calls.', ['service'], CALL_BOUNDS);
   const decisions = registry.counter('postern_decisions_total', 'Decisions of the policies by front and effect.', [
     'front',
@@ -67,13 +75,20 @@ export function createServerMetrics(registry: Registry): ServerMetrics {
         case 'session.ended':
           ends.add({ reason: event.reason });
           break;
+        case 'configuration.reloaded':
+          reloads.add({ outcome: 'applied' });
+          break;
+        case 'configuration.refused':
+          reloads.add({ outcome: 'refused' });
+          break;
         case 'session.cancel':
           cancels.add({ found: String(event.found) });
           break;
       }
     },
     step: (step, ms) => steps.observe({ step }, ms / 1000),
-    call({ service = 'none', operation = 'none', status, ms }) {
+    call({ service = 'none', operation = 'none', status, ms, refused }) {
+      if (refused !== undefined) refusals.add({ kind: refused });
       calls.add({ service, operation, status: `${Math.floor(status / 100)}xx` });
       callTimes.observe({ service }, ms / 1000);
     },

@@ -15,11 +15,18 @@ export interface Watched {
     readonly transactions: number;
     readonly conflicts: number;
   };
+  /** Sources of failed logins and failed API calls that are remembered, by front. */
+  throttled: () => Readonly<Record<'login' | 'api', number>>;
+  /** In bytes: requests to the API that are in memory. */
+  heldBodies: () => number;
   /** Of the PostgreSQL of each cluster's database. */
   engineStates: () => Iterable<EngineState>;
   store: () => { connected: boolean; revision: number; age: number };
   /** Undefined where there is no audit log. */
   auditLog: () => { lost: number; failing: boolean } | undefined;
+  statementLinesLost: () => number;
+  /** Undefined where nothing is traced. */
+  spans: () => { exported: number; dropped: number } | undefined;
   /** Whether clients should be sent here. */
   ready: () => boolean;
 }
@@ -47,6 +54,10 @@ export function readWatched(registry: Registry, watched: Watched): void {
   counter('postern_statements_total', 'Statements that PostgreSQL has completed.', () => traffic.statements);
   counter('postern_transactions_total', 'Transactions that have ended.', () => traffic.transactions);
   counter('postern_conflicts_total', 'Errors with SQLSTATE 40001.', () => traffic.conflicts);
+  gauge('postern_failing_sources', 'Addresses and keys whose failures are remembered, by front.', () =>
+    Object.entries(watched.throttled()).map(([front, count]) => [{ front }, count] as const),
+  );
+  gauge('postern_api_held_bytes', 'Bodies of API requests in memory.', watched.heldBodies);
   gauge('postern_engines', 'PostgreSQL instances of clusters by state.', () => {
     const counts = new Map<EngineState, number>(ENGINE_STATES.map((state) => [state, 0]));
     for (const state of watched.engineStates()) counts.set(state, (counts.get(state) ?? 0) + 1);
@@ -65,6 +76,14 @@ export function readWatched(registry: Registry, watched: Watched): void {
     'postern_audit_lines_lost_total',
     'Lines of the audit log that will never be written.',
     ofAuditLog(({ lost }) => lost),
+  );
+  counter(
+    'postern_statement_lines_lost_total',
+    'Lines of the statement log that will never be written.',
+    watched.statementLinesLost,
+  );
+  counter('postern_spans_total', 'Spans of traces by what became of them.', () =>
+    Object.entries(watched.spans() ?? {}).map(([outcome, count]) => [{ outcome }, count] as const),
   );
   gauge('postern_control_connected', 'Whether the control database is reached; 0: reads go on from memory.', () =>
     Number(store().connected),

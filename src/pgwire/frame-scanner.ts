@@ -48,12 +48,15 @@ export class FrameScanner {
   #collected = 0;
   /** How many bytes the message in `#parts` needs before it is worth another look. */
   #needed = 0;
+  readonly #inOrder: boolean;
   #state: 'open' | 'held' | 'stopped' = 'open';
 
   #dropped = false;
 
-  constructor(rules: ReadonlyMap<string, FrameRule>, sink: FrameSink) {
+  /** `inOrder`: whether everything before a message is forwarded before it is read, not when it has been. */
+  constructor(rules: ReadonlyMap<string, FrameRule>, sink: FrameSink, { inOrder = false }: { inOrder?: boolean } = {}) {
     this.#sink = sink;
+    this.#inOrder = inOrder;
     for (const [type, rule] of rules) {
       const code = type.charCodeAt(0);
       this.#treatment[code] = rule.treatment;
@@ -134,6 +137,10 @@ export class FrameScanner {
       if (next > end) {
         this.#needed = 1 + length;
         break;
+      }
+      if (this.#inOrder && at > run) {
+        this.#sink.forward(chunk.subarray(run, at));
+        run = at;
       }
       const verdict = this.#sink.read(type, chunk, at, next);
       if (verdict !== undefined) {

@@ -7,11 +7,14 @@
  * superuser and has no mapping. Guessed (docs/differences.md): most SQLSTATEs, the texts for a mapping that is there
  * already or is not there. A mapping's own oid comes from the server-wide counter, as on the service.
  */
+import { jobsSql } from '../jobs/jobs-sql.ts';
 import { environmentSql } from './environment-sql.ts';
 import { GUARDS_SQL } from './guards-sql.ts';
+import { SESSION_SQL } from './session-sql.ts';
+import { TRANSACTIONS_SQL } from './transactions-sql.ts';
 
 /** Version of the catalog below. Raise it with every change: `CATALOG_SQL` is run again on databases of an older one. */
-export const CATALOG_VERSION = 4;
+export const CATALOG_VERSION = 6;
 
 /** The predefined role. */
 export const ADMIN_ROLE = 'admin';
@@ -149,7 +152,10 @@ BEGIN
 END $$;
 
 ${environmentSql(TAG_NOTICE)}
+${SESSION_SQL}
+${jobsSql(TAG_NOTICE)}
 ${GUARDS_SQL}
+${TRANSACTIONS_SQL}
 
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA postern FROM PUBLIC;
 GRANT USAGE ON SCHEMA sys TO PUBLIC;

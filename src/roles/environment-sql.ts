@@ -10,6 +10,7 @@ export const SHOW_TAG = 'SHOW';
 const VALUES: Record<string, string> = {
   server_version: `'${SERVER_VERSION}'`,
   server_version_num: `'${SERVER_VERSION_NUM}'`,
+  client_min_messages: "'notice'",
   disable_sync_create_index:
     "coalesce(nullif(pg_catalog.current_setting('dsql.disable_sync_create_index', true), ''), 'on')",
 };

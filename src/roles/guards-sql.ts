@@ -64,6 +64,10 @@ BEGIN
       NOT IN ('off', 'false', 'no', '0') AND NOT postern.is_async() THEN
     RAISE feature_not_supported USING MESSAGE = 'unsupported mode. please use CREATE INDEX ASYNC.';
   END IF;
+  -- What a statement with ASYNC does is done on a copy.
+  IF NOT postern.is_async() THEN
+    PERFORM postern.cut_off_jobs(tg_tag, current_query());
+  END IF;
   -- What is dropped cannot be looked up afterwards.
   IF tg_tag = 'ALTER TABLE' THEN
     PERFORM set_config('postern.primary_keys',
@@ -159,7 +163,8 @@ END $$;
 DROP EVENT TRIGGER IF EXISTS postern_before_ddl;
 DROP EVENT TRIGGER IF EXISTS postern_after_drop;
 DROP EVENT TRIGGER IF EXISTS postern_after_ddl;
-CREATE EVENT TRIGGER postern_before_ddl ON ddl_command_start WHEN TAG IN ('CREATE INDEX', 'ALTER TABLE')
+CREATE EVENT TRIGGER postern_before_ddl ON ddl_command_start
+  WHEN TAG IN ('CREATE INDEX', 'CREATE TABLE', 'ALTER TABLE', 'DROP TABLE', 'DROP INDEX', 'DROP SCHEMA')
   EXECUTE FUNCTION postern.before_ddl();
 CREATE EVENT TRIGGER postern_after_drop ON sql_drop WHEN TAG IN ('ALTER TABLE') EXECUTE FUNCTION postern.after_drop();
 CREATE EVENT TRIGGER postern_after_ddl ON ddl_command_end

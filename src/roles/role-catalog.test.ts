@@ -13,7 +13,7 @@ afterAll(() => engine?.stop());
 
 const opened: RoleCatalog[] = [];
 async function open() {
-  const events = { onChange: vi.fn(), onLost: vi.fn() };
+  const events = { onChange: vi.fn(), onJobs: vi.fn(), onLost: vi.fn() };
   const catalog = await openRoleCatalog(engine, events);
   opened.push(catalog);
   return { catalog, ...events };

@@ -1,5 +1,7 @@
 import pg from 'pg';
 import type { Engine } from '../engine/port.ts';
+import { LOOK_FOR_JOBS } from '../jobs/job-store.ts';
+import { JOBS_CHANNEL } from '../jobs/jobs-sql.ts';
 import { Refused } from '../refused.ts';
 import { socketClientConfig } from '../state/socket-client.ts';
 import { ADMIN_INVARIANTS_SQL, CATALOG_SQL, CATALOG_VERSION, MAPPING_CHANNEL } from './catalog-sql.ts';
@@ -17,11 +19,23 @@ export interface Mapping {
   arn: string;
 }
 
+/** What the rules of transactions need to know of the clients' schemas; names only, wherever they stand. */
+export interface SchemaFacts {
+  functions: ReadonlySet<string>;
+  /** Tables from which foreign keys pass changes on to others. */
+  cascading: ReadonlySet<string>;
+}
+
 /** A cluster's roles and mappings, read from its own database over one session of the superuser. */
 export interface RoleCatalog {
   /** Undefined for a role that does not exist, and for those that are not for clients: superusers and `pg_…`. */
   facts(role: string, principalArn: string): Promise<RoleFacts | undefined>;
   mappings(): Promise<Mapping[]>;
+  /** The processes that hold what this one waits for, or wait for it before it. */
+  blockers(processId: number): Promise<number[]>;
+  schemaFacts(): Promise<SchemaFacts>;
+  /** Whether there are jobs to do. Those that have been finished for long go. */
+  hasJobs(): Promise<boolean>;
   close(): Promise<void>;
 }
 
@@ -33,6 +47,31 @@ const ROLE_FACTS = `
   FROM pg_catalog.pg_authid r
   WHERE r.rolname = $1 AND NOT r.rolsuper AND NOT r.rolreplication AND NOT pg_catalog.starts_with(r.rolname, 'pg_')`;
 
+const BLOCKERS = 'SELECT pid FROM pg_catalog.unnest(pg_catalog.pg_blocking_pids($1::int4)) pid';
+
+/** Objects below this number come with PostgreSQL. */
+const FUNCTIONS = `
+  SELECT DISTINCT p.proname AS name FROM pg_catalog.pg_proc p
+  JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
+  WHERE p.oid >= 16384 AND n.nspname NOT IN ('sys', 'postern')`;
+const CASCADING = `
+  SELECT DISTINCT r.relname AS name FROM pg_catalog.pg_constraint c
+  JOIN pg_catalog.pg_class r ON r.oid = c.confrelid
+  WHERE c.contype = 'f' AND (c.confdeltype IN ('c', 'n', 'd') OR c.confupdtype IN ('c', 'n', 'd'))`;
+
+/**
+ * A session that waits longer than deadlock_timeout says so in the log, and to a client that asks for log messages
+ * (PostgreSQL manual, "log_lock_waits"). By itself this is nothing that a client may set.
+ */
+const TELL_WAITS = [
+  "ALTER DATABASE postgres SET deadlock_timeout = '5ms'",
+  'ALTER DATABASE postgres SET log_lock_waits = on',
+];
+const TELL_NO_WAITS = [
+  'ALTER DATABASE postgres RESET deadlock_timeout',
+  'ALTER DATABASE postgres RESET log_lock_waits',
+];
+
 const MAPPINGS = 'SELECT pg_role_oid AS "roleOid", arn FROM sys.iam_pg_role_mappings';
 
 /** PostgreSQL compares names of at most 63 bytes; a longer one would be cut to another role's name. */
@@ -40,11 +79,13 @@ const MAX_NAME_BYTES = 63;
 
 /**
  * Installs or updates the catalog in the cluster's database, then serves it. `onChange` is called after a change of
- * mappings was committed by anybody; `onLost` when the session has ended and the catalog is of no more use.
+ * mappings was committed by anybody, `onJobs` when there may be jobs to do; `onLost` when the session has ended and the catalog
+ * is of no more use. `tellsWaits`: whether sessions that begin from now on are told when they wait for a lock.
  */
 export async function openRoleCatalog(
   engine: Engine,
-  events: { onChange: () => void; onLost: (reason: string) => void },
+  events: { onChange: () => void; onJobs: () => void; onLost: (reason: string) => void },
+  { tellsWaits = false }: { tellsWaits?: boolean } = {},
 ): Promise<RoleCatalog> {
   const client = new pg.Client({
     ...socketClientConfig({ socketPath: engine.socketPath, user: engine.superuser, database: 'postgres' }),
@@ -63,8 +104,14 @@ export async function openRoleCatalog(
   await client.connect();
   try {
     await install(client);
-    client.on('notification', () => events.onChange());
-    await client.query(`LISTEN ${MAPPING_CHANNEL}`);
+    for (const sql of tellsWaits ? TELL_WAITS : TELL_NO_WAITS) await client.query(sql);
+    client.on('notification', ({ channel }) => {
+      if (channel === JOBS_CHANNEL) events.onJobs();
+      else events.onChange();
+    });
+    await client.query(`LISTEN ${MAPPING_CHANNEL}; LISTEN ${JOBS_CHANNEL}`);
+    // Those that an earlier process has not finished.
+    if ((await client.query(LOOK_FOR_JOBS)).rows.length > 0) events.onJobs();
   } catch (error) {
     closed = true;
     await client.end().catch(() => undefined);
@@ -88,7 +135,17 @@ export async function openRoleCatalog(
       ]);
       return row && { oid: row.oid, canLogin: row.can_login, mapped: row.mapped };
     },
+    async blockers(processId) {
+      const rows = await ask<{ pid: number }>('blockers', BLOCKERS, [String(processId)]);
+      return rows.map(({ pid }) => pid);
+    },
+    async schemaFacts() {
+      const names = async (name: string, text: string) =>
+        new Set((await ask<{ name: string }>(name, text)).map((row) => row.name));
+      return { functions: await names('functions', FUNCTIONS), cascading: await names('cascading', CASCADING) };
+    },
     mappings: () => ask<Mapping & pg.QueryResultRow>('mappings', MAPPINGS),
+    hasJobs: async () => (await ask('jobs', LOOK_FOR_JOBS)).length > 0,
     async close() {
       closed = true;
       await client.end();

@@ -3,29 +3,15 @@
  * that no rule accepts is refused. Nothing here guards anything: PostgreSQL decides who may do what.
  */
 import { ASYNC_MARK, findAsyncWords } from './async.ts';
-import { checkCall, checkTextSearchConfiguration, FUNCTION_RULES } from './dialect/functions.ts';
-import { INDEX_RULES } from './dialect/indexes.ts';
-import { OBJECT_RULES } from './dialect/objects.ts';
-import { ROLE_RULES } from './dialect/roles.ts';
-import type { Kind, Nodes, Rule, Rules, StatementTag, Subject } from './dialect/rule.ts';
-import { SEQUENCE_RULES } from './dialect/sequences.ts';
-import { SESSION_RULES } from './dialect/sessions.ts';
-import { TABLE_RULES } from './dialect/tables.ts';
+import type { Kind, Nodes, StatementTag } from './dialect/rule.ts';
+import { isStatementTag, RULES } from './dialect/rules.ts';
 import { type Refusal, TEXTS, Unsupported, unsupported } from './dialect/texts.ts';
-import { modesOf, TRANSACTION_RULES, VERBS, type Verb } from './dialect/transactions.ts';
-import { builtinType, REFUSED_EVERYWHERE, TYPE_RULES } from './dialect/types.ts';
-import { QUERY_RULES, REFUSED_RULES } from './dialect/utilities.ts';
+import { modesOf, VERBS, type Verb } from './dialect/transactions.ts';
 import { Lexer } from './lexer.ts';
-import { nameLength } from './name-length.ts';
 import { DIRECT_BYTES, type ParsedStatement, type Parser } from './parse.ts';
 import type { Splice } from './splice.ts';
+import { type QualifiedName, type Relation, StatementFindings } from './statement-findings.ts';
 import type { StatementRange } from './statements.ts';
-
-export interface Relation {
-  /** As far as it was written. */
-  schema: string | undefined;
-  name: string;
-}
 
 export interface Statement extends StatementRange {
   /** The parse node's name; `AwsIamStmt` for AWS IAM GRANT and REVOKE, `UnknownStmt` for what has no rule. */
@@ -42,6 +28,18 @@ export interface Statement extends StatementRange {
   async: StatementRange | undefined;
   /** Tables, views, sequences and CTEs that are named. */
   relations: readonly Relation[];
+  /** Of these, the ones whose rows it writes; all of them where it locks rows. */
+  targets: readonly Relation[];
+  /** Whether the number of rows that it writes is the one in its command tag: no WITH query writes rows too. */
+  tagCounts: boolean;
+  /** The number of rows, where it inserts VALUES and nothing else. */
+  insertedRows: number | undefined;
+  /** Functions that are called, by their last name, but for those of pg_catalog said with it. */
+  calls: readonly string[];
+  /** Whether it drops whatever depends on what it names. */
+  cascades: boolean;
+  /** Where relations are named with their schemas; in order. */
+  qualified: readonly QualifiedName[];
   /** Answers that are the service's and not the engine's; within the statement, in order. */
   splices: readonly Splice[];
   refusal: Refusal | undefined;
@@ -53,22 +51,6 @@ export type Classification =
   | { kind: 'syntax-error'; message: string; position: number; own: boolean }
   /** The whole text is refused, unread. */
   | { kind: 'refused'; refusal: Refusal };
-
-const RULES: Rules<StatementTag> = {
-  ...QUERY_RULES,
-  ...TABLE_RULES,
-  ...INDEX_RULES,
-  ...TYPE_RULES,
-  ...FUNCTION_RULES,
-  ...SEQUENCE_RULES,
-  ...ROLE_RULES,
-  ...SESSION_RULES,
-  ...TRANSACTION_RULES,
-  ...OBJECT_RULES,
-  ...REFUSED_RULES,
-};
-
-const isStatementTag = (tag: string): tag is StatementTag => Object.hasOwn(RULES, tag);
 
 const PRIVILEGE_TAGS: ReadonlySet<string> = new Set<StatementTag | 'AwsIamStmt'>([
   'AwsIamStmt',
@@ -90,7 +72,8 @@ const RUNS: ReadonlySet<string> = new Set([
   'CopyStmt',
   'ExplainStmt',
 ]);
-const WRITES: ReadonlySet<string> = new Set(['InsertStmt', 'UpdateStmt', 'DeleteStmt']);
+/** Statements whose command tag says how many rows they have written. */
+const COUNTED: ReadonlySet<string> = new Set(['InsertStmt', 'UpdateStmt', 'DeleteStmt', 'CopyStmt']);
 
 /**
  * A parse tree takes some hundred bytes a token. The longest INSERT that the service runs (3,000 rows in a transaction) has
@@ -98,109 +81,6 @@ const WRITES: ReadonlySet<string> = new Set(['InsertStmt', 'UpdateStmt', 'Delete
  */
 const MAX_TOKENS = 500_000;
 const MAX_STATEMENTS = 10_000;
-/** Of each: what one statement may name, and what is replaced in it. */
-const MAX_FINDINGS = 10_000;
-
-type Fields = Record<string, unknown>;
-
-/** Reads one statement: its own rule first, then everything inside. */
-class Reading {
-  readonly #splices: Splice[] = [];
-  readonly #relations = new Map<string, Relation>();
-  writes = false;
-  locks: Statement['locks'];
-  #subject: Subject;
-  /** Where pg_settings is named without its schema, which a WITH query of that name may mean. */
-  readonly #settings = new Set<Splice>();
-  #hidesSettings = false;
-
-  constructor(subject: Omit<Subject, 'splice'>) {
-    this.#subject = { ...subject, splice: (splice) => this.#splice(splice) };
-  }
-
-  /** In order. */
-  get splices(): readonly Splice[] {
-    const kept = this.#hidesSettings ? this.#splices.filter((splice) => !this.#settings.has(splice)) : this.#splices;
-    return kept.sort((a, b) => a.start - b.start);
-  }
-
-  get relations(): readonly Relation[] {
-    return [...this.#relations.values()];
-  }
-
-  #splice(splice: Splice): void {
-    if (this.#splices.push(splice) > MAX_FINDINGS) unsupported(TEXTS.tooComplex);
-  }
-
-  /** Throws Unsupported. */
-  read(tag: StatementTag, node: object): void {
-    this.#check(tag, node);
-    this.#subject = { ...this.#subject, nested: true };
-    // No recursion: trees are as deep as a client likes.
-    const todo: Fields[] = [node as Fields];
-    for (let fields = todo.pop(); fields !== undefined; fields = todo.pop()) {
-      if (typeof fields['relname'] === 'string') this.#relation(fields as Nodes['RangeVar']);
-      for (const key in fields) {
-        const value = fields[key];
-        if (typeof value !== 'object' || value === null) continue;
-        if (!Array.isArray(value)) this.#visit(key, value);
-        todo.push(value as Fields);
-      }
-    }
-  }
-
-  #check(tag: StatementTag, node: object): void {
-    (RULES[tag] as Rule<StatementTag>).check?.(node as never, this.#subject);
-    if (WRITES.has(tag)) this.writes = true;
-  }
-
-  #visit(key: string, value: object): void {
-    switch (key) {
-      case 'FuncCall':
-        checkCall(value as Nodes['FuncCall'], this.#subject);
-        break;
-      case 'TypeCast':
-        checkCast(value as Nodes['TypeCast']);
-        break;
-      case 'LockingClause':
-        this.#lock(value as Nodes['LockingClause']);
-        break;
-      case 'CommonTableExpr':
-        this.#hidesSettings ||= (value as Nodes['CommonTableExpr']).ctename === 'pg_settings';
-        break;
-      case 'RangeTableSample':
-        throw new Unsupported(TEXTS.tablesample);
-      case 'intoClause':
-        throw new Unsupported(TEXTS.statement('CreateTableAsStmt'));
-      default:
-        if (key.endsWith('Stmt') && isStatementTag(key)) this.#check(key, value);
-    }
-  }
-
-  #lock({ strength }: Nodes['LockingClause']): void {
-    if (strength === 'LCS_FORUPDATE') this.locks = 'update';
-    else if (strength === 'LCS_FORKEYSHARE') this.locks ??= 'key share';
-    else unsupported(TEXTS.locking);
-  }
-
-  #relation({ schemaname, relname = '', location }: Nodes['RangeVar']): void {
-    this.#relations.set(`${schemaname ?? ''}.${relname}`, { schema: schemaname, name: relname });
-    if (this.#relations.size > MAX_FINDINGS) unsupported(TEXTS.tooComplex);
-    if (relname !== 'pg_settings' || (schemaname ?? 'pg_catalog') !== 'pg_catalog' || location === undefined) return;
-    const { sql, end } = this.#subject;
-    const length = nameLength(sql.slice(location, end), schemaname === undefined ? 1 : 2);
-    const replaced = { start: location, end: location + length, replacement: `sys.${relname}` };
-    if (schemaname === undefined) this.#settings.add(replaced);
-    this.#splice(replaced);
-  }
-}
-
-function checkCast({ typeName, arg }: Nodes['TypeCast']): void {
-  const name = typeName && builtinType(typeName);
-  if (name === undefined) return;
-  if (REFUSED_EVERYWHERE.has(name)) unsupported(TEXTS.type(name));
-  if (name === 'regconfig' && arg && 'A_Const' in arg) checkTextSearchConfiguration(arg.A_Const.sval?.sval);
-}
 
 function transactionOf(tag: string, node: object): Statement['transaction'] {
   if (tag !== 'TransactionStmt') return undefined;
@@ -209,10 +89,10 @@ function transactionOf(tag: string, node: object): Statement['transaction'] {
   return { verb: VERBS[kind], isolation, readOnly };
 }
 
-function runsAndWrites(tag: StatementTag, node: object, { writes }: Reading): boolean {
+function runsAndWrites(tag: StatementTag, node: object, { writes }: StatementFindings): boolean {
   if (tag === 'CopyStmt' && (node as Nodes['CopyStmt']).is_from) return true;
-  if (tag === 'ExplainStmt') return writes && analyzes(node as Nodes['ExplainStmt']);
-  return writes && RUNS.has(tag);
+  if (tag === 'ExplainStmt') return writes > 0 && analyzes(node as Nodes['ExplainStmt']);
+  return writes > 0 && RUNS.has(tag);
 }
 
 /** The last ANALYZE option counts. */
@@ -249,7 +129,7 @@ function classifyStatement(
     if (depth >= MAX_BODIES) unsupported(TEXTS.tooDeep);
     checkFunctionBody({ sql: Buffer.from(body, 'utf8').toString('latin1'), parser, depth: depth + 1 });
   };
-  const reading = new Reading({ sql, start, end, async: async !== undefined, nested: false, checkBody });
+  const reading = new StatementFindings({ sql, start, end, async: async !== undefined, nested: false, checkBody });
   let refusal: Refusal | undefined;
   try {
     reading.read(tag, node);
@@ -258,17 +138,24 @@ function classifyStatement(
     ({ refusal } = error);
   }
   const isRoleRename = tag === 'RenameStmt' && (node as Nodes['RenameStmt']).renameType === 'OBJECT_ROLE';
+  const writesRows = runsAndWrites(tag, node, reading);
   return {
     start,
     end,
     tag,
     kind: RULES[tag].kind,
     transaction: transactionOf(tag, node),
-    writesRows: runsAndWrites(tag, node, reading),
+    writesRows,
     locks: reading.locks,
     changesPrivileges: isRoleRename || PRIVILEGE_TAGS.has(tag),
     async,
     relations: reading.relations,
+    targets: writesRows || reading.locks ? reading.targets : [],
+    tagCounts: COUNTED.has(tag) && reading.writes <= 1,
+    insertedRows: tag === 'InsertStmt' && reading.writes === 1 ? reading.insertedRows : undefined,
+    calls: reading.calls,
+    cascades: (node as { behavior?: string }).behavior === 'DROP_CASCADE',
+    qualified: reading.qualified,
     splices: refusal ? [] : [...(async ? [{ ...async, replacement: ASYNC_MARK }] : []), ...reading.splices],
     refusal,
   };
@@ -292,6 +179,12 @@ const UNKNOWN: Omit<Statement, 'start' | 'end'> = {
   changesPrivileges: true,
   async: undefined,
   relations: [],
+  targets: [],
+  tagCounts: false,
+  insertedRows: undefined,
+  calls: [],
+  cascades: false,
+  qualified: [],
   splices: [],
   refusal: undefined,
 };

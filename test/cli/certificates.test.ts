@@ -75,7 +75,7 @@ describe('the operator’s own certificate', () => {
     const second = await issueServer(authority, names, new Date());
     install(second);
     server.child.kill('SIGHUP');
-    await says('"certificate reloaded"', 1);
+    await says('"configuration reloaded"', 1);
     expect(await presented()).toBe(fingerprint(second));
     expect((await open.query('SELECT 1 AS one')).rows).toEqual([{ one: 1 }]);
     await open.end();
@@ -86,10 +86,10 @@ describe('the operator’s own certificate', () => {
     const { key } = await issueServer(authority, names, new Date());
     writeFileSync(join(folder, 'key.pem'), key);
     server.child.kill('SIGHUP');
-    await says('the certificate was not reloaded', 1);
+    await says('the configuration was not reloaded', 1);
     rmSync(join(folder, 'cert.pem'));
     server.child.kill('SIGHUP');
-    await says('the certificate was not reloaded', 2);
+    await says('the configuration was not reloaded', 2);
     expect(await presented()).toBe(before);
     expect(server.stderr()).not.toContain(readFileSync(join(folder, 'key.pem'), 'utf8').slice(40, 80));
   });

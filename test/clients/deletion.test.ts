@@ -39,6 +39,24 @@ const gone = ({ record: { id } }: TestCluster) =>
 const told = (client: pg.Client) => new Promise<{ code?: string }>((resolve) => client.once('error', resolve));
 
 describe('deleting a cluster', () => {
+  it('ends its jobs, which are not taken up again', async () => {
+    const cluster = await create();
+    const admin = await cluster.connect();
+    await admin.query(`CREATE FUNCTION slow(int) RETURNS int IMMUTABLE LANGUAGE sql
+      AS 'SELECT $1 FROM (SELECT pg_sleep(60)) s'`);
+    await admin.query('CREATE TABLE t (a int)');
+    await admin.query('INSERT INTO t VALUES (1)');
+    await admin.query('CREATE INDEX ASYNC ON t (slow(a))');
+    expect((await admin.query('SELECT status FROM sys.jobs')).rows).toEqual([{ status: 'processing' }]);
+    await remove(cluster);
+    await gone(cluster);
+    await vi.waitFor(() => {
+      expect(postern.log.some(({ msg }) => msg === 'the jobs of a database were interrupted')).toBe(true);
+    }, eventually);
+    expect(readdirSync(join(postern.options.dataDir, 'clusters'))).toEqual([postern.server.clusterId]);
+    expect(postern.log.filter(({ level }) => (level as number) >= 50)).toEqual([]);
+  });
+
   it('ends its sessions, idle or at work, and tells them; removes its data; and leaves others alone', async () => {
     const cluster = await create();
     const [idle, busy, other] = await Promise.all([cluster.connect(), cluster.connect(), postern.connect()]);

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
@@ -22,6 +23,14 @@ async function metric(series: string): Promise<number> {
 }
 
 describe('GET /metrics', () => {
+  it('has no metric that the manual does not tell of', async () => {
+    const { body } = await send(postern.server.apiPort, undefined, { method: 'GET', target: '/metrics' });
+    const manual = ['operations', 'audit'].map((page) => readFileSync(`docs/${page}.md`, 'utf8')).join('\n');
+    const names = [...body.matchAll(/^# TYPE (\S+)/gm)].map(([, name]) => name as string);
+    expect(names.length).toBeGreaterThan(20);
+    expect(names.filter((name) => !manual.includes(`\`${name}\``) && !manual.includes(`\`${name}{`))).toEqual([]);
+  });
+
   it('is text that Prometheus reads: each series once, of a type that was said before', async () => {
     const { body } = await send(postern.server.apiPort, undefined, { method: 'GET', target: '/metrics' });
     const types = new Map<string, string>();
@@ -83,7 +92,8 @@ describe('GET /metrics', () => {
     const conflicts = await metric('postern_conflicts_total');
     await client.query('UPDATE counted SET n = 2');
     await client.query('COMMIT');
-    await expect(other.query('UPDATE counted SET n = 3')).rejects.toMatchObject({ code: '40001' });
+    await other.query('UPDATE counted SET n = 3');
+    await expect(other.query('COMMIT')).rejects.toMatchObject({ code: '40001' });
     expect(await metric('postern_conflicts_total')).toBe(conflicts + 1);
     await Promise.all([client.end(), other.end()]);
     await vi.waitFor(async () => expect(await metric(sessions)).toBe(0), eventually);

@@ -244,8 +244,9 @@ describe('access that is taken away', () => {
       hint: undefined,
     });
     await expect(idle.query('SELECT 1')).rejects.toMatchObject({ severity: 'FATAL', code: '28000' });
-    expect((await working.query('SELECT 2 AS two')).rows).toEqual([{ two: 2 }]);
-    await working.query('COMMIT');
+    // A transaction never sees that privileges have changed, nor goes on with those that it had.
+    await expect(working.query('SELECT 2')).rejects.toMatchObject({ code: '40001', message: /OC001/ });
+    await working.query('ROLLBACK');
     await expect(working.query('SELECT 3')).rejects.toMatchObject({ severity: 'FATAL', code: '28000' });
     expect((await other.query('SELECT 4 AS four')).rows).toEqual([{ four: 4 }]);
     await Promise.all([admin.end(), other.end()]);

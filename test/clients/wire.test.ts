@@ -269,8 +269,8 @@ describe('a session', () => {
     await client.until('Z');
     client.query('COPY copied FROM STDIN');
     expect((await client.frame()).type).toBe('G');
-    const line = (n: number) => `${n}\t${'x'.repeat(500)}\n`;
-    const rows = 20_000;
+    const line = (n: number) => `${n}\t${'x'.repeat(3_000)}\n`;
+    const rows = 3_000;
     for (let n = 0; n < rows; n += 100) {
       client.send(message('d', Buffer.from(Array.from({ length: 100 }, (_, i) => line(n + i)).join(''))));
     }

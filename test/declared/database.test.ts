@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import type { Declared } from '../../src/config/options.ts';
+import type { Declared } from '../../src/config/file.ts';
 import { SUPERUSER } from '../../src/engine/port.ts';
 import { assume, makeRole, policy } from '../harness/identities.ts';
 import { startTestServer, type TestServer } from '../harness/server.ts';

@@ -6,7 +6,8 @@ import type { Log } from '../../src/audit/log.ts';
 import { createLogAudit } from '../../src/audit/log-audit.ts';
 import { DEFAULT_QUOTAS, Lifecycle } from '../../src/clusters/lifecycle.ts';
 import { TestingFleet } from '../../src/clusters/testing-fleet.ts';
-import { createDispatch } from '../../src/http/dispatch.ts';
+import { createDispatch, type Failures } from '../../src/http/dispatch.ts';
+import { HeldBodies } from '../../src/http/held-bodies.ts';
 import { answeredNetworks } from '../../src/http/probes.ts';
 import { createApiServer } from '../../src/http/server.ts';
 import { createServices } from '../../src/http/services.ts';
@@ -35,9 +36,14 @@ export interface Credentials {
 export async function startApi({
   oidcTimeout = 5000,
   additionalRegions = [],
+  failures = { check: () => undefined, note: () => undefined },
+  bodies = new HeldBodies(),
 }: {
   oidcTimeout?: number;
   additionalRegions?: readonly string[];
+  /** Clients on this machine are never held up; a test that wants it says otherwise. */
+  failures?: Failures;
+  bodies?: HeldBodies;
 } = {}) {
   const store = createMemoryStore();
   const sealer = createSealer(randomBytes(32));
@@ -111,6 +117,8 @@ export async function startApi({
     region: REGION,
     log,
     audit: createLogAudit(log),
+    failures,
+    bodies,
     now,
     newRequestId: randomUUID,
   });

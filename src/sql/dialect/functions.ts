@@ -39,6 +39,18 @@ function checkSetConfig([name, value, local]: readonly Node[]): void {
 /** PostgreSQL's functions that answer with the engine's own version; those of the schema sys answer with the service's. */
 const OWN_FUNCTIONS = new Set(['version', 'current_setting']);
 
+/** What statements with ASYNC become; no client's text has them. */
+const INTERNAL = new Set([
+  'async_table',
+  'create_index_async',
+  'submit_index_build',
+  'submit_validation',
+  'validate_constraint_async',
+]);
+
+/** They run a text that nobody has read; `ts_rewrite` does when it has two arguments. */
+const RUNS_TEXT = /^(query|cursor)_to_xml(schema|_and_xmlschema)?$|^ts_stat$/;
+
 function spliceSchema({ sql, end, splice }: Subject, { location, funcname }: FuncCall, name: string): void {
   if (location === undefined) return;
   const length = nameLength(sql.slice(location, end), funcname?.length ?? 1);
@@ -49,9 +61,11 @@ function spliceSchema({ sql, end, splice }: Subject, { location, funcname }: Fun
 export function checkCall(call: FuncCall, subject: Subject): void {
   const names = (call.funcname ?? []).map((part) => ('String' in part ? (part.String.sval ?? '') : ''));
   const name = names.at(-1) ?? '';
+  if (INTERNAL.has(name) && (names.length === 1 || names.at(-2) === 'sys')) unsupported(TEXTS.function(name));
   if (names.length > 2 || (names.length === 2 && names[0] !== 'pg_catalog')) return;
   const args = call.args ?? [];
   if (/^pg_(try_)?advisory_/.test(name)) unsupported(TEXTS.function(name));
+  if (RUNS_TEXT.test(name) || (name === 'ts_rewrite' && args.length === 2)) unsupported(TEXTS.function(name));
   if (REFUSED_EVERYWHERE.has(name)) unsupported(TEXTS.type(name));
   if (name === 'set_config') checkSetConfig(args);
   const configured = TEXT_SEARCH.get(name);

@@ -1,5 +1,8 @@
 /** CREATE INDEX, which the service has in the background only, and statistics. */
+import type { IndexStmt } from '@pgsql/types';
 import { Lexer } from '../lexer.ts';
+import { byteLiteral, dollarQuote } from '../literal.ts';
+import { nameLength } from '../name-length.ts';
 import type { Rules, Subject } from './rule.ts';
 import { checkKeyColumns } from './tables.ts';
 import { TEXTS, unsupported } from './texts.ts';
@@ -16,10 +19,28 @@ function namesAccessMethod({ sql, start, end }: Subject): boolean {
   return false;
 }
 
+/**
+ * `CREATE INDEX ASYNC i ON t (a)` becomes a call that submits the job. The parts before and behind the table's name stay as
+ * they came, as constants.
+ */
+function spliceAsync({ relation, idxname, if_not_exists }: IndexStmt, { sql, start, end, splice }: Subject): void {
+  const { catalogname, schemaname, relname = '', location } = relation ?? {};
+  if (location === undefined) return;
+  const parts = 1 + (schemaname === undefined ? 0 : 1) + (catalogname === undefined ? 0 : 1);
+  const nameEnd = location + nameLength(sql.slice(location, end), parts);
+  const quote = dollarQuote(sql.slice(start, end));
+  const table = `${schemaname === undefined ? 'NULL' : byteLiteral(schemaname)},${byteLiteral(relname)}`;
+  const flags = `${idxname !== undefined}, ${if_not_exists === true}`;
+  splice({ start, end: start, replacement: ` SELECT sys.create_index_async(${quote}` });
+  splice({ start: location, end: nameEnd, replacement: `${quote}, ${table}, ${quote}` });
+  splice({ start: end, end, replacement: `${quote}, ${flags}) AS job_id` });
+}
+
 export const INDEX_RULES: Rules<'IndexStmt' | 'CreateStatsStmt' | 'AlterStatsStmt'> = {
   IndexStmt: {
     kind: 'ddl',
-    check({ concurrent, indexParams, options, tableSpace }, subject) {
+    check(node, subject) {
+      const { concurrent, indexParams, options, tableSpace } = node;
       if (concurrent) unsupported(TEXTS.indexWord('CONCURRENTLY', CREATE_INDEX));
       if (namesAccessMethod(subject)) unsupported(TEXTS.indexWord('USING', CREATE_INDEX));
       for (const node of indexParams ?? []) {
@@ -34,6 +55,7 @@ export const INDEX_RULES: Rules<'IndexStmt' | 'CreateStatsStmt' | 'AlterStatsStm
       checkKeyColumns(indexParams?.length ?? 0);
       // Whether the session has disable_sync_create_index off is known to the database, which refuses it else.
       if (subject.nested) unsupported(TEXTS.indexMode);
+      if (subject.async) spliceAsync(node, subject);
     },
   },
   CreateStatsStmt: { kind: 'ddl' },

@@ -42,6 +42,8 @@ export function isReadableEncoding(name: string): boolean {
 export const SESSION_SETTINGS: ReadonlyMap<string, string> = new Map([
   ['default_transaction_isolation', 'repeatable read'],
   ['postern.dialect', 'dsql'],
+  // So that the gateway learns when a statement waits for a lock; clients get none of these messages.
+  ['client_min_messages', 'log'],
 ]);
 
 /** The release that the service claims to be, whatever PostgreSQL 16 there is. */

@@ -1,6 +1,7 @@
 /** CREATE TABLE and ALTER TABLE (user guide, "CREATE TABLE", "ALTER TABLE syntax support"), and views. */
 import type { AlterTableCmd, AlterTableStmt, ColumnDef, Constraint, Node, RangeVar } from '@pgsql/types';
 import { Lexer } from '../lexer.ts';
+import { byteLiteral, dollarQuote } from '../literal.ts';
 import type { Rules, Subject } from './rule.ts';
 import { checkCache, checkIdentity } from './sequences.ts';
 import { TEXTS, unsupported } from './texts.ts';
@@ -169,7 +170,25 @@ function checkCommand({ subtype, def }: AlterTableCmd, async: boolean): void {
   }
 }
 
-function checkAlterTable({ objtype, cmds }: AlterTableStmt, subject: Subject): void {
+/** `ALTER TABLE ASYNC t VALIDATE CONSTRAINT c` becomes a call that submits the job, and stays to be read as a constant. */
+function spliceAsync(
+  { relation, missing_ok }: AlterTableStmt,
+  commands: readonly AlterTableCmd[],
+  { sql, start, end, splice }: Subject,
+): void {
+  // Validating is all that ASYNC is for, one constraint at a time.
+  const [command, another] = commands;
+  if (command?.subtype !== 'AT_ValidateConstraint' || another) unsupported(TEXTS.alterTable('VALIDATE CONSTRAINT'));
+  const { schemaname, relname = '' } = relation ?? {};
+  const quote = dollarQuote(sql.slice(start, end));
+  const schema = schemaname === undefined ? 'NULL' : byteLiteral(schemaname);
+  const names = `${schema},${byteLiteral(relname)},${byteLiteral(command?.name ?? '')}`;
+  splice({ start, end: start, replacement: ` SELECT sys.validate_constraint_async(${quote}` });
+  splice({ start: end, end, replacement: `${quote}, ${names}, ${missing_ok === true}) AS job_id` });
+}
+
+function checkAlterTable(node: AlterTableStmt, subject: Subject): void {
+  const { objtype, cmds } = node;
   if (objtype === 'OBJECT_TYPE') unsupported(TEXTS.alterType);
   const commands = (cmds ?? []).flatMap((node) => ('AlterTableCmd' in node ? [node.AlterTableCmd] : []));
   if (objtype === 'OBJECT_VIEW' || objtype === 'OBJECT_SEQUENCE') {
@@ -179,6 +198,7 @@ function checkAlterTable({ objtype, cmds }: AlterTableStmt, subject: Subject): v
   }
   if (objtype !== 'OBJECT_TABLE') unsupported(TEXTS.statement('AlterTableStmt'));
   for (const command of commands) checkCommand(command, subject.async);
+  if (subject.async) spliceAsync(node, commands, subject);
   if (commands.some(({ subtype }) => NO_EFFECT.has(subtype ?? ''))) spliceNoEffect(subject);
 }
 

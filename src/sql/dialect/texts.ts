@@ -114,6 +114,28 @@ export const TEXTS = {
   /** guessed */
   roleOption: (statement: string) => refusal(`unsupported option in ${statement} statement`),
 
+  multipleDdl: refusal('multiple ddl statements not supported in a transaction'),
+  ddlAndDml: refusal('ddl and dml are not supported in the same transaction'),
+  /** PostgreSQL's own for what runs outside of blocks only; guessed. */
+  outsideBlocks: (statement: string) => refusal(`${statement} cannot run inside a transaction block`, '25001'),
+  rowLimit: refusal('transaction row limit exceeded', '54000'),
+  /** `size` in MiB. */
+  sizeLimit: (size: number): Refusal => ({
+    ...refusal('transaction size limit 10mb exceeded', '54000'),
+    detail: `Current transaction size ${size}mb > 10mb`,
+  }),
+  /** `age` in seconds. */
+  ageLimit: (age: number): Refusal => ({
+    ...refusal('transaction age limit of 300s exceeded', '54000'),
+    detail: `Current transaction age ${age}s exceeds 300s`,
+  }),
+  conflict: refusal('change conflicts with another transaction (OC000)', '40001'),
+  schemaChanged: refusal('schema has been updated by another transaction (OC001)', '40001'),
+  /** Of Postern. */
+  injectionOff: refusal('conflict injection is not allowed by this server'),
+  /** guessed */
+  functionCall: refusal('function call messages are not supported'),
+
   /** PostgreSQL's own. */
   tooDeep: { ...refusal('stack depth limit exceeded', '54001'), detail: 'The statement nests too deeply.' },
   /** Of Postern: what cannot be read in time is not run. */

@@ -4,7 +4,8 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { describe, expect, it, vi } from 'vitest';
 import { cstring, message, readyForQuery } from '../pgwire/messages.ts';
 import { Refused } from '../refused.ts';
-import { Relay } from './relay.ts';
+import type { Relay } from './relay.ts';
+import { StreamRelay } from './stream-relay.ts';
 import { noTraffic } from './traffic.ts';
 
 /** What an end has received so far, as text. */
@@ -20,12 +21,10 @@ function startRelay() {
   const [client, clientSide] = duplexPair();
   const [engine, engineSide] = duplexPair();
   const traffic = noTraffic();
-  const relay = new Relay({
+  const relay = new StreamRelay({
     traffic,
     client: clientSide as Socket,
     engine: engineSide as Socket,
-    dialect: 'dsql',
-    reader: undefined,
     role: 'app',
     connectionId: 'the-connection',
     rolesChanged: () => undefined,
@@ -43,7 +42,7 @@ const settle = async () => {
   for (let i = 0; i < 10; i++) await turn();
 };
 
-describe('Relay', () => {
+describe('StreamRelay', () => {
   it('ends one session, with the connection id, when the engine sends what nobody can read', async () => {
     const { relay, engine, said } = startRelay();
     engine.write(message('E', Buffer.from('no terminator')));

@@ -1,0 +1,68 @@
+import type { Statement } from '../sql/classify.ts';
+import { type Refusal, TEXTS } from '../sql/dialect/texts.ts';
+import type { Relation } from '../sql/statement-findings.ts';
+import type { OpenTransaction, SchemaChange } from '../transactions/conflicts.ts';
+import { Journal } from '../transactions/journal.ts';
+import { MAX_SIZE, TransactionRules } from '../transactions/rules.ts';
+import type { Step } from './steps.ts';
+
+/** The transaction that a session is in, from BEGIN on; one that is implied lasts as long as its request. */
+export class Block {
+  readonly transaction: OpenTransaction;
+  readonly rules: TransactionRules;
+  readonly journal = new Journal<Step>();
+  /** Whether the client knows of it. */
+  explicit: boolean;
+  /** Whether the engine has been told to begin it, where it is implied. */
+  wrapped = false;
+  /** Whether the engine has a savepoint before all that it did. */
+  savepoint = false;
+  /** What it did is undone in the engine, and not yet done again. */
+  rewound = false;
+  /** Names of tables of which it has a copy of its own: it has lost and goes on as if it had not. */
+  readonly shadowed = new Set<string>();
+  readonly #wrote = new Map<string, Relation>();
+  #wroteUnknown = false;
+  readonly touched: Relation[] = [];
+  readonly changes: SchemaChange[] = [];
+  /** Whether it writes or locks, as far as can be seen. */
+  active = false;
+  /** In bytes: what it writes, by what the client has sent for it; what the engine makes of its own is measured. */
+  sent = 0;
+
+  constructor(transaction: OpenTransaction, now: number) {
+    this.transaction = transaction;
+    this.explicit = transaction.explicit;
+    this.rules = new TransactionRules(now);
+  }
+
+  get canRewind(): boolean {
+    return this.explicit && this.savepoint && this.journal.whole;
+  }
+
+  tooLarge(): Refusal | undefined {
+    return this.sent > MAX_SIZE ? TEXTS.sizeLimit(Math.ceil(this.sent / MEBIBYTE)) : undefined;
+  }
+
+  /** A statement has run. `unknown`: it may have written what it does not name. */
+  did(statement: Statement, unknown: boolean): void {
+    if (statement.writesRows) {
+      for (const target of statement.targets) this.#wrote.set(target.name, target);
+    }
+    this.#wroteUnknown ||= unknown;
+    if (statement.writesRows || statement.locks || unknown || statement.kind === 'ddl') this.active = true;
+    if (this.touched.length < MAX_TOUCHED) this.touched.push(...statement.relations);
+    if (statement.kind === 'ddl') {
+      const everything = statement.changesPrivileges || statement.cascades;
+      this.changes.push({ relations: statement.relations, everything });
+    }
+  }
+
+  /** The tables it wrote; undefined where they are not known. */
+  get wrote(): readonly Relation[] | undefined {
+    return this.#wroteUnknown ? undefined : [...this.#wrote.values()];
+  }
+}
+
+const MEBIBYTE = 1024 * 1024;
+const MAX_TOUCHED = 10_000;

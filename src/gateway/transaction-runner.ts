@@ -1,0 +1,547 @@
+import { encodeFields } from '../pgwire/fields.ts';
+import { commandComplete, type ErrorFields, errorResponse, type TransactionStatus } from '../pgwire/messages.ts';
+import type { Statement } from '../sql/classify.ts';
+import { type Refusal, TEXTS } from '../sql/dialect/texts.ts';
+import { concerns, type Party } from '../transactions/conflicts.ts';
+import { MAX_ROWS, rowsOf } from '../transactions/rules.ts';
+import type { Answer } from './answers.ts';
+import { Block } from './block.ts';
+import type { ClusterTransactions } from './cluster-transactions.ts';
+import type { Step, Writing } from './steps.ts';
+
+/** The session in the engine, and the client's ear. */
+export interface RunnerPort {
+  /** Of the engine, when it last was ready. */
+  readonly status: TransactionStatus;
+  /** Whether an answer is due. */
+  readonly waiting: boolean;
+  /** Has a step done; `tag` is told of every command tag on its way to the client, and says what is wrong with it. */
+  ask(
+    step: Step,
+    writing: Writing,
+    tag: (tag: string | undefined, index: number) => ErrorFields | undefined,
+  ): Promise<Answer>;
+  /** Has a step done whose answer nobody sees. */
+  silently(step: Step, writing: Writing): Promise<Answer>;
+  /** Has a statement of ours done. */
+  request(sql: string): Promise<Answer>;
+  /** Tells the client what it has not got of an answer. */
+  deliver(answer: Answer): void;
+  /** Tells the client more. */
+  tell(frame: Buffer): void;
+  /** Called before the client learns that a transaction was committed. */
+  committed(): Promise<void>;
+  /** Ends the statement that the engine is at work on; resolves when it knows. */
+  cancel(): Promise<void>;
+  /** An error that the client was told and the engine does not know of. */
+  conflicted(): void;
+}
+
+/** What the client has asked for, up to Sync. */
+export interface Request {
+  /** Whether Sync has come; a part of it may have to be answered before. */
+  final: boolean;
+  /** Of the simple query protocol. */
+  simple: boolean;
+}
+
+/** Where in its request a step stands. */
+interface Position {
+  /** Whether the client is told of its success by this step's answer only: the last one of a simple query. */
+  isLast: boolean;
+  /** Whether it is all that there is, and in no block. */
+  isAlone: boolean;
+  isFinal: boolean;
+}
+
+const SAVEPOINT = 'SAVEPOINT postern';
+const REWIND = 'ROLLBACK TO SAVEPOINT postern';
+/** Fails in every session, and with it the block that it stands in. */
+const FAIL = 'SELECT postern_failed';
+/** How often a statement is tried that others have been in the way of. */
+const MAX_ATTEMPTS = 8;
+
+const NOT_REFUSED: ReadonlyMap<Statement, Refusal> = new Map();
+const NOT_SHADOWED: ReadonlySet<string> = new Set();
+const PLAIN: Writing = { refused: NOT_REFUSED, shadowed: NOT_SHADOWED, again: false };
+const AGAIN: Writing = { ...PLAIN, again: true };
+const uncounted = () => undefined;
+
+const errorOf = ({ sqlstate, message, detail }: Refusal): ErrorFields => ({
+  severity: 'ERROR',
+  code: sqlstate,
+  message,
+  detail,
+});
+const SERIALIZATION: ReadonlySet<string | undefined> = new Set(['40001', '40P01']);
+const CATALOG_RACE = /^tuple concurrently (updated|deleted)$/;
+const codeOf = ({ error }: Answer) => error?.get('C');
+
+/**
+ * Runs what the client asks for under the service's rules of transactions: one DDL statement, limits of rows, size and
+ * age, and conflicts that show when a transaction commits, while no statement waits for another transaction.
+ */
+export class TransactionRunner implements Party {
+  readonly processId: number;
+  readonly #port: RunnerPort;
+  readonly #cluster: ClusterTransactions;
+  readonly #now: () => number;
+  #block: Block | undefined;
+  /** A part of the request has failed: the rest of it is left out. */
+  #failed = false;
+  /** One piece of work after the other. */
+  #last: Promise<void> = Promise.resolve();
+  #working = false;
+  #cancelled: Promise<void> | undefined;
+
+  constructor(
+    port: RunnerPort,
+    { processId, cluster, now }: { processId: number; cluster: ClusterTransactions; now: () => number },
+  ) {
+    this.#port = port;
+    this.processId = processId;
+    this.#cluster = cluster;
+    this.#now = now;
+    cluster.conflicts.join(this);
+  }
+
+  get block(): Block | undefined {
+    return this.#block;
+  }
+
+  /** Whether the rest of the request, up to Sync, is left out. */
+  get failed(): boolean {
+    return this.#failed;
+  }
+
+  /** The session is over. */
+  leave(): void {
+    this.#cluster.conflicts.leave(this);
+  }
+
+  /** Does something when everything before it is done. */
+  queue(work: () => Promise<void>): Promise<void> {
+    const done = this.#last.then(async () => {
+      this.#working = true;
+      try {
+        await work();
+      } finally {
+        this.#working = false;
+      }
+    });
+    this.#last = done.catch(() => undefined);
+    return done;
+  }
+
+  /** Rejects with SessionOver. What it returns must be done before the next request, and the client need not wait for it. */
+  async run(steps: readonly Step[], request: Request): Promise<readonly Promise<unknown>[]> {
+    const rest: Promise<unknown>[] = [];
+    for (const [index, step] of steps.entries()) {
+      if (this.#failed) break;
+      const isLast = request.final && index === steps.length - 1;
+      const place = {
+        isLast: isLast && request.simple,
+        isAlone: isLast && index === 0 && !this.#block,
+        isFinal: request.final,
+      };
+      this.#failed = !(await this.#step(step, place, rest));
+    }
+    if (request.final) {
+      const failure = await this.#endImplied();
+      if (failure) this.#port.tell(failure);
+      this.#failed = false;
+    }
+    return rest;
+  }
+
+  /** The client's turn: others may have waited for what this session holds. */
+  rests(): void {
+    if (this.#block?.explicit) this.#cluster.conflicts.rests();
+  }
+
+  /** Says whether the next step may come. */
+  async #step(step: Step, place: Position, rest: Promise<unknown>[]): Promise<boolean> {
+    const block = this.#block;
+    if (this.#port.status === 'E' || (step.verb === 'rollback' && block)) {
+      const answer = await this.#port.ask(step, PLAIN, uncounted);
+      if (answer.status === 'I') this.#endBlock();
+      this.#port.deliver(answer);
+      return !answer.errorFrame;
+    }
+    if (step.verb === 'begin') return this.#begin(step, rest);
+    if (step.verb === 'commit' && block) return this.#commit(block, step);
+    return this.#execute(step, place);
+  }
+
+  async #begin(step: Step, rest: Promise<unknown>[]): Promise<boolean> {
+    const before = this.#block;
+    if (before && !before.explicit) {
+      // The statements before it in the same text belong to the block, as in PostgreSQL.
+      before.explicit = true;
+      before.journal.tear();
+      this.#port.tell(commandComplete('BEGIN'));
+      return true;
+    }
+    const asked = this.#port.ask(step, PLAIN, uncounted);
+    // Sent with it, so that nobody waits for it.
+    const saved = before ? undefined : this.#port.request(SAVEPOINT);
+    const answer = await asked;
+    if (saved && answer.status === 'T') {
+      const block = new Block(this.#cluster.conflicts.begin(this, true), this.#now());
+      this.#block = block;
+      rest.push(
+        saved.then(({ error }) => {
+          block.savepoint = !error;
+        }),
+      );
+    } else if (saved) {
+      await saved;
+    }
+    this.#port.deliver(answer);
+    return !answer.errorFrame;
+  }
+
+  async #execute(step: Step, position: Position): Promise<boolean> {
+    const { isLast } = position;
+    const block = this.#block ?? this.#beginImplied(step, position);
+    const isWrapped = !block.explicit && block.wrapped;
+    const refused = this.#refused(block, step);
+    for (let attempt = 1; ; attempt++) {
+      const stale = await this.#restore(block, step);
+      const [first] = step.statements;
+      if (stale && first) refused.set(first, stale);
+      const answer = await this.#count(block, step, { refused, shadowed: block.shadowed, again: attempt > 1 });
+      if ((await this.#judge(block, step, answer, attempt)) === 'again') continue;
+      if (!answer.errorFrame) {
+        for (const statement of step.statements) block.did(statement, this.#cluster.callsOwn(statement));
+        // A statement by itself has not succeeded before its transaction has.
+        if (isWrapped && isLast) this.#replace(answer, await this.#endImplied());
+        else if (block.explicit) this.#remember(block, step, answer);
+        else if (!isWrapped) await this.#committed(block);
+      }
+      if (answer.errorFrame) {
+        // The engine does not know of an error that is ours.
+        if (this.#port.status === 'T' && block.explicit) await this.#port.request(FAIL);
+        if (!block.explicit && this.#port.status === 'I') this.#endBlock();
+      }
+      this.#port.deliver(answer);
+      return !answer.errorFrame;
+    }
+  }
+
+  #replace(answer: Answer, failure: Buffer | undefined): void {
+    if (!failure) return;
+    answer.errorFrame = failure;
+    answer.lastTag = undefined;
+  }
+
+  #remember({ journal }: Block, step: Step, { digest }: Answer): void {
+    // What was copied in has gone by.
+    if (step.statements.some(({ tag, writesRows }) => tag === 'CopyStmt' && writesRows)) journal.tear();
+    journal.add(step, digest, step.size);
+  }
+
+  /** The transaction that every statement outside of a block is. */
+  #beginImplied(step: Step, position: Position): Block {
+    const block = new Block(this.#cluster.conflicts.begin(this, false), this.#now());
+    this.#block = block;
+    block.wrapped = this.#mustBeWrapped(step, position);
+    // Nobody waits for its answer: it comes before that of what follows.
+    if (block.wrapped) this.#port.request('BEGIN').catch(() => undefined);
+    return block;
+  }
+
+  /**
+   * Whether what is written outside of a block has to be looked at before it is committed: all but an INSERT that comes
+   * alone and names its rows, and what the engine runs outside of blocks only.
+   */
+  #mustBeWrapped({ statements, binds }: Step, { isAlone, isFinal }: Position): boolean {
+    // A portal must be there for what comes after a Flush.
+    if (binds && !isFinal) return true;
+    if (statements.some((statement) => this.#cluster.callsOwn(statement))) return true;
+    if (!statements.some(({ writesRows }) => writesRows)) return false;
+    if (this.#cluster.isInjecting) return true;
+    const [only, ...more] = statements;
+    const isSmall = (only?.insertedRows ?? MAX_ROWS + 1) <= MAX_ROWS;
+    return !isAlone || more.length > 0 || !isSmall || this.#cluster.rowsAreUnknown(only as Statement);
+  }
+
+  /** What the rules of transactions refuse of these statements. */
+  #refused(block: Block, { statements }: Step): Map<Statement, Refusal> {
+    for (const statement of statements) {
+      // It will fail anyhow, and nothing after it runs.
+      if (statement.refusal) break;
+      const refusal = this.#cluster.mayNotInject(statement)
+        ? TEXTS.injectionOff
+        : block.rules.admit(statement, this.#now(), block.explicit);
+      if (refusal) return new Map([[statement, refusal]]);
+    }
+    return new Map();
+  }
+
+  /** Has a step done, with its rows and bytes counted: from its command tags where they tell them. */
+  async #count(block: Block, step: Step, writing: Writing): Promise<Answer> {
+    const isCounted = (statement: Statement | undefined) =>
+      statement?.writesRows === true && !this.#cluster.rowsAreUnknown(statement);
+    const byTag = (tag: string | undefined, index: number) => {
+      if (tag === undefined || !isCounted(step.statements[index])) return undefined;
+      const refusal = block.rules.count(rowsOf(tag));
+      return refusal && errorOf(refusal);
+    };
+    const isMeasured =
+      (block.explicit || block.wrapped) &&
+      writing.refused.size === 0 &&
+      step.statements.some((statement) => this.#cluster.mustBeMeasured(statement));
+    if (!isMeasured) {
+      if (step.statements.some(({ writesRows }) => writesRows)) block.sent += step.size;
+      return this.#port.ask(step, writing, byTag);
+    }
+    const before = await this.#measure();
+    const answer = await this.#port.ask(step, writing, byTag);
+    if (answer.errorFrame || answer.status !== 'T') return answer;
+    const after = await this.#measure();
+    block.sent += after.bytes - before.bytes;
+    const isUnknown = step.statements.some((statement) => this.#cluster.rowsAreUnknown(statement));
+    const refusal = isUnknown ? block.rules.count(after.rows - before.rows) : undefined;
+    if (refusal) {
+      answer.held.length = 0;
+      this.#replace(answer, errorResponse(errorOf(refusal)));
+    }
+    return answer;
+  }
+
+  async #measure(): Promise<{ rows: number; bytes: number }> {
+    const { values, error } = await this.#port.request('SELECT sys.written()');
+    const [rows = NaN, bytes = NaN] = (values[0] ?? '').split(' ').map(Number);
+    if (error || Number.isNaN(rows + bytes)) throw new Error('what the transaction has written is not to be had');
+    return { rows, bytes };
+  }
+
+  /**
+   * Brings the engine to where the client thinks that it is. Says what the next statement is refused with where that
+   * cannot be.
+   */
+  async #restore(block: Block, step: Step): Promise<Refusal | undefined> {
+    if (!block.explicit) return undefined;
+    const { transaction } = block;
+    const named = step.statements.flatMap(({ relations }) => relations);
+    if (transaction.changes.some((change) => concerns(change, named))) {
+      this.#port.conflicted();
+      return TEXTS.schemaChanged;
+    }
+    if (block.rewound && !transaction.lost && !(await this.#replay(block))) transaction.lost = true;
+    if (!transaction.lost || step.statements.length === 0) return undefined;
+    if (await this.#shadow(block, step)) return undefined;
+    this.#port.conflicted();
+    return TEXTS.conflict;
+  }
+
+  /** Whether an answer stands, or its step has to be done again. */
+  async #judge(block: Block, step: Step, answer: Answer, attempt: number): Promise<'stands' | 'again'> {
+    const isCancelled = await this.#takeCancelled();
+    const code = codeOf(answer);
+    const isShadowed = block.shadowed.size > 0;
+    const isLate = code === '23505' && block.explicit && !isShadowed && this.#othersWrote(block, step);
+    const isGivenUp = isCancelled && code === '57014';
+    // Two changes of one object at once: PostgreSQL's catalog has no better word for it.
+    if (code === 'XX000' && CATALOG_RACE.test(answer.error?.get('M') ?? '')) {
+      this.#replace(answer, this.#failure(TEXTS.schemaChanged));
+      return 'stands';
+    }
+    if (!SERIALIZATION.has(code) && !isLate && !isGivenUp) return 'stands';
+    const canRepeat = !answer.streamed && attempt < MAX_ATTEMPTS && !isGivenUp && !isShadowed;
+    if (canRepeat && block.explicit && block.canRewind) {
+      await this.#rewindNow(block);
+      if (code !== '40P01') block.transaction.lost = true;
+      return 'again';
+    }
+    if (canRepeat && !block.explicit && code === '40P01' && this.#port.status === 'I') return 'again';
+    this.#replace(answer, errorResponse(errorOf(TEXTS.conflict)));
+    this.#port.conflicted();
+    return 'stands';
+  }
+
+  /** Whether a key that is there already may be one that the transaction cannot see. */
+  #othersWrote({ transaction }: Block, { statements }: Step): boolean {
+    return this.#cluster.conflicts.wereWritten(
+      transaction,
+      statements.flatMap(({ targets }) => targets),
+    );
+  }
+
+  // Conflicts.
+
+  get standing(): 'idle' | 'busy' | 'fixed' {
+    const block = this.#block;
+    if (this.#working || !block) return 'busy';
+    return block.canRewind ? 'idle' : 'fixed';
+  }
+
+  async rewind(): Promise<void> {
+    await this.queue(async () => {
+      const block = this.#block;
+      if (block?.canRewind && !block.rewound && this.#port.status === 'T') await this.#rewindNow(block);
+    }).catch(() => undefined);
+  }
+
+  giveUp(): void {
+    if (!this.#cancelled && this.#working && this.#port.waiting) this.#cancelled = this.#port.cancel();
+  }
+
+  /** Whether a statement was cancelled by us; none that comes after it is. */
+  async #takeCancelled(): Promise<boolean> {
+    const cancelled = this.#cancelled;
+    if (!cancelled) return false;
+    await cancelled;
+    this.#cancelled = undefined;
+    // PostgreSQL forgets a request to cancel that finds nothing to do, or it ends this.
+    if (this.#port.status !== 'E') await this.#port.request('SELECT 1');
+    return true;
+  }
+
+  async #rewindNow(block: Block): Promise<void> {
+    const { error } = await this.#port.request(REWIND);
+    if (error) throw new Error(`the transaction cannot be rewound: ${error.get('M')}`);
+    block.rewound = true;
+    block.shadowed.clear();
+  }
+
+  /** Does again what was done; says whether it came out the same. */
+  async #replay(block: Block): Promise<boolean> {
+    for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt++) {
+      const code = await this.#replayOnce(block);
+      if (code === undefined) {
+        block.rewound = false;
+        return true;
+      }
+      await this.#rewindNow(block);
+      if (code !== '40P01') return false;
+    }
+    return false;
+  }
+
+  /** The SQLSTATE of what went wrong; empty where it is another answer. */
+  async #replayOnce({ journal }: Block): Promise<string | undefined> {
+    for (const { step, digest } of journal.entries) {
+      const answer = await this.#port.silently(step, AGAIN);
+      if (answer.error) return codeOf(answer) ?? '';
+      if (answer.digest !== digest) return '';
+    }
+    return undefined;
+  }
+
+  /**
+   * Gives a transaction that has lost copies of the tables that it writes, of its own and of its snapshot, and does there
+   * what it has done: so it sees what it would see until it commits. False where that cannot be.
+   */
+  async #shadow(block: Block, step: Step): Promise<boolean> {
+    const { journal, shadowed } = block;
+    if (!block.canRewind) return false;
+    const past = shadowed.size > 0 ? [] : journal.entries.map((entry) => entry.step);
+    if (shadowed.size === 0 && !block.rewound) await this.#rewindNow(block);
+    const wanted = [...past, step]
+      .flatMap(({ statements }) => statements.flatMap(({ targets }) => targets))
+      .filter(({ name }) => !shadowed.has(name));
+    const tables = new Map(wanted.map((relation) => [relation.name, relation]));
+    for (const { schema, name } of tables.values()) {
+      const { error } = await this.#port.request(`SELECT sys.shadow(${literal(schema)}, ${literal(name)})`);
+      if (error) return this.#unshadow(block);
+      shadowed.add(name);
+    }
+    // Statements that were prepared for the tables themselves.
+    if (tables.size > 0) await this.#port.request('DISCARD PLANS');
+    for (const done of past) {
+      const { error } = await this.#port.silently(done, { refused: NOT_REFUSED, shadowed, again: true });
+      if (error) return this.#unshadow(block);
+    }
+    block.rewound = false;
+    return true;
+  }
+
+  async #unshadow(block: Block): Promise<false> {
+    await this.#rewindNow(block);
+    return false;
+  }
+
+  // The end of a transaction.
+
+  async #commit(block: Block, step: Step): Promise<boolean> {
+    const failure = await this.#whyNot(block);
+    if (failure) {
+      await this.#port.request('ROLLBACK');
+      this.#endBlock();
+      this.#port.tell(this.#failure(failure));
+      return false;
+    }
+    const answer = await this.#port.ask(step, PLAIN, uncounted);
+    if (SERIALIZATION.has(codeOf(answer))) this.#replace(answer, this.#failure(TEXTS.conflict));
+    if (answer.tags[0] === 'COMMIT') await this.#committed(block);
+    else this.#endBlock();
+    this.#port.deliver(answer);
+    return !answer.errorFrame;
+  }
+
+  #failure(refusal: Refusal): Buffer {
+    if (refusal.sqlstate === '40001') this.#port.conflicted();
+    return errorResponse(errorOf(refusal));
+  }
+
+  /** Why a transaction cannot be committed. */
+  async #whyNot(block: Block): Promise<Refusal | undefined> {
+    const { transaction } = block;
+    const tooOld = block.rules.age(this.#now());
+    if (tooOld) return tooOld;
+    if (transaction.lost) return TEXTS.conflict;
+    if (block.active) {
+      if (transaction.changes.some((change) => concerns(change, block.touched))) return TEXTS.schemaChanged;
+      if (block.rewound && !(await this.#replay(block))) return TEXTS.conflict;
+      if (this.#cluster.injects(block.wrote)) return TEXTS.conflict;
+    }
+    return block.tooLarge();
+  }
+
+  /** Ends the transaction that a request implies. Returns the error that the client is to be told. */
+  async #endImplied(): Promise<Buffer | undefined> {
+    const block = this.#block;
+    if (!block || block.explicit) return undefined;
+    if (this.#port.status === 'I') {
+      this.#endBlock();
+      return undefined;
+    }
+    const failure = this.#failed || this.#port.status === 'E' ? undefined : await this.#commitImplied(block);
+    if (this.#block === block) {
+      await this.#port.request('ROLLBACK');
+      this.#endBlock();
+    }
+    return failure;
+  }
+
+  async #commitImplied(block: Block): Promise<Buffer | undefined> {
+    const refusal = block.active && this.#cluster.injects(block.wrote) ? TEXTS.conflict : block.tooLarge();
+    if (refusal) return this.#failure(refusal);
+    const { error } = await this.#port.request('COMMIT');
+    if (!error) {
+      await this.#committed(block);
+      return undefined;
+    }
+    return SERIALIZATION.has(error.get('C')) ? this.#failure(TEXTS.conflict) : encodeFields('E', error);
+  }
+
+  async #committed(block: Block): Promise<void> {
+    this.#block = undefined;
+    this.#cluster.conflicts.commit(block.transaction, block.wrote, block.changes);
+    if (block.changes.length > 0) await this.#cluster.schemaChanged();
+    await this.#port.committed();
+  }
+
+  #endBlock(): void {
+    if (this.#block) this.#cluster.conflicts.end(this.#block.transaction);
+    this.#block = undefined;
+  }
+}
+
+/** A string constant. */
+function literal(text: string | undefined): string {
+  if (text === undefined) return 'NULL';
+  return ` E'${text.replaceAll('\\', '\\\\').replaceAll("'", "\\'")}'`;
+}

@@ -1,0 +1,568 @@
+import { decodeFields } from '../pgwire/fields.ts';
+import { type FrameRule, FrameScanner, PASS, READ, type Verdict } from '../pgwire/frame-scanner.ts';
+import { type ErrorFields, message, readyForQuery, type TransactionStatus } from '../pgwire/messages.ts';
+import { INJECTION_NOTICE, INJECTION_PROCEDURE } from '../roles/transactions-sql.ts';
+import { TEXTS } from '../sql/dialect/texts.ts';
+import type { InjectionRule } from '../transactions/injection.ts';
+import { type Answer, type AnswerReader, Answers, SessionOver } from './answers.ts';
+import type { ClusterTransactions } from './cluster-transactions.ts';
+import { isLogMessage, lockMessage, statusOf } from './engine-messages.ts';
+import { Prepared, type PreparedStatement } from './prepared.ts';
+import { type Reader, refusedReading } from './reader.ts';
+import type { Reading } from './reading.ts';
+import { Relay, type RelayOptions } from './relay.ts';
+import { Statements } from './statements.ts';
+import { changesFor, extendedSteps, type Piece, type Step, simpleSteps, type Writer, type Writing } from './steps.ts';
+import { type RunnerPort, TransactionRunner } from './transaction-runner.ts';
+
+/** In bytes: the service's limit for a message. */
+const MAX_MESSAGE = 10 * 1024 * 1024;
+/** PQ_SMALL_MESSAGE_LIMIT. */
+const SMALL = 10_000;
+
+const CLIENT_RULES = new Map<string, FrameRule>();
+for (const type of 'QPBF') CLIENT_RULES.set(type, { treatment: READ, maxLength: MAX_MESSAGE });
+for (const type of 'DECHSX') CLIENT_RULES.set(type, { treatment: READ, maxLength: SMALL });
+CLIENT_RULES.set('d', { treatment: PASS, maxLength: MAX_MESSAGE });
+for (const type of 'cf') CLIENT_RULES.set(type, { treatment: PASS, maxLength: SMALL });
+
+/** In bytes: errors and notices are as long as who raises them wants; what is longer is none of ours. */
+const MAX_ENGINE_READ = 64 * 1024;
+const ENGINE_RULES = new Map<string, FrameRule>();
+for (const type of '23ADGHIKTVWcdnst') ENGINE_RULES.set(type, { treatment: PASS, maxLength: 0x7fffffff });
+for (const type of '1CENSZ')
+  ENGINE_RULES.set(type, { treatment: READ, maxLength: 0x7fffffff, readUpTo: MAX_ENGINE_READ });
+
+const CODE = {
+  Q: 0x51,
+  P: 0x50,
+  B: 0x42,
+  E: 0x45,
+  C: 0x43,
+  F: 0x46,
+  H: 0x48,
+  S: 0x53,
+  X: 0x58,
+  N: 0x4e,
+  Z: 0x5a,
+  parseComplete: 0x31,
+} as const;
+
+const INJECTION = Buffer.from(`\0C${INJECTION_NOTICE}\0`);
+const NOTHING = Buffer.alloc(0);
+/** What a request may hold before its Sync, in bytes and messages. */
+const MAX_REQUEST = 64 * 1024 * 1024;
+const MAX_PIECES = 200_000;
+
+export interface TurnRelayOptions extends RelayOptions {
+  reader: Reader;
+  /** Of the session in the engine. */
+  processId: number;
+  cluster: ClusterTransactions;
+  /** Ends the statement that the engine is at work on. */
+  cancel: () => Promise<void>;
+  /** In ms, of a clock that only goes forward. */
+  now: () => number;
+}
+
+/**
+ * The relay of the dialect dsql. A request (a Query, or extended-query messages up to Sync) is answered before the next
+ * one is looked at, since what a transaction may do hangs on what it has done.
+ *
+ * Outside of transactions, requests that only read go on as they come, and so do their answers. All others are done in
+ * steps by the transaction runner, and answers are held back until it is certain that they stand.
+ */
+export class TurnRelay extends Relay {
+  readonly #processId: number;
+  readonly #clientScanner: FrameScanner;
+  readonly #engineScanner: FrameScanner;
+  readonly #answers: Answers;
+  readonly #statements: Statements;
+  readonly #reader: Reader;
+  readonly #cluster: ClusterTransactions;
+  readonly #runner: TransactionRunner;
+  readonly #writer: Writer;
+
+  /**
+   * `collecting`: a request of the extended protocol has begun; `passing`: one is answered as it comes; `working`: one is
+   * done in steps.
+   */
+  #phase: 'ready' | 'collecting' | 'passing' | 'working' = 'ready';
+  #status: TransactionStatus = 'I';
+  #errored = false;
+  /** Whether the client has sent anything since the engine last was ready. */
+  #asked = false;
+  /** Whether the session, which must end, ends now. */
+  #isDue = false;
+  /** Whether the engine takes what the client copies in. */
+  #copyIn = false;
+
+  /** Of the request that is collected. */
+  #pieces: Piece[] = [];
+  #size = 0;
+  /** Whether it must be done in steps. */
+  #careful = false;
+  /** Whether there is anything. */
+  #collects = false;
+  /** The Flush that ends a part of it. */
+  #flush: Buffer | undefined;
+  /** Whether a part of it binds portals. */
+  #binds = false;
+  /** The piece that the scanner is about to forward. */
+  #next: Piece | undefined;
+  readonly #prepared = new Prepared();
+  /** The long text that was given away to be read, and what came of it. */
+  #long: { text: string; reading: Reading | undefined } | undefined;
+
+  constructor(options: TurnRelayOptions) {
+    super(options);
+    this.#processId = options.processId;
+    this.#reader = options.reader;
+    this.#cluster = options.cluster;
+    this.#statements = new Statements(options.role);
+    this.#answers = new Answers((frame) => this.#readUnasked(frame));
+    this.#clientScanner = new FrameScanner(CLIENT_RULES, {
+      forward: (bytes) => this.#forward(bytes),
+      read: (type, chunk, start, end) => this.#readClient(type, chunk, start, end),
+    });
+    this.#engineScanner = new FrameScanner(ENGINE_RULES, {
+      forward: (bytes) => this.toClient(bytes),
+      read: (type, chunk, start, end) => this.#readEngine(type, chunk, start, end),
+    });
+    this.#writer = {
+      text: (original, reading, writing, place) => this.#write(original, reading, writing, place),
+      refusal: (refusal) => this.#statements.refusal(refusal),
+    };
+    this.#runner = new TransactionRunner(this.#port(options.cancel), options);
+  }
+
+  get idle(): boolean {
+    return this.#status === 'I' && !this.#asked;
+  }
+
+  protected get clientHeld(): boolean {
+    return this.#clientScanner.held;
+  }
+
+  protected get engineHeld(): boolean {
+    return this.#engineScanner.held;
+  }
+
+  protected get atBoundary(): boolean {
+    return this.#engineScanner.atBoundary;
+  }
+
+  protected stopped(): Buffer | undefined {
+    this.#runner.leave();
+    return this.#answers.end();
+  }
+
+  protected override tagged(frame: Buffer): void {
+    super.tagged(frame);
+    if (frame[5] === 0x44 && frame.includes('DEALLOCATE ALL')) this.#prepared.clear();
+  }
+
+  protected clientEnded(): void {
+    // What it has asked for is still done.
+    void this.#runner.queue(async () => void this.engine.end());
+  }
+
+  // What the client sends.
+
+  protected fromClient(chunk: Buffer): void {
+    this.#asked = true;
+    this.#clientScanner.push(chunk);
+  }
+
+  #forward(bytes: Buffer): void {
+    if (this.#phase !== 'collecting') {
+      if (this.#copyIn && this.#runner.block) this.#runner.block.sent += bytes.length;
+      this.toEngine(bytes);
+      return;
+    }
+    if (bytes === this.#flush) {
+      this.#flush = undefined;
+      this.#startCollected(false);
+      return;
+    }
+    const next = this.#next;
+    this.#next = undefined;
+    this.#pieces.push(next?.bytes === bytes ? next : { bytes });
+    this.#size += bytes.length;
+    if (this.#size > MAX_REQUEST || this.#pieces.length > MAX_PIECES) throw new Error('a request without an end');
+  }
+
+  #readClient(type: number, chunk: Buffer, start: number, end: number): Verdict {
+    // While the client copies PostgreSQL takes Sync and Flush, and everything else for an error.
+    if (this.#phase === 'passing' || this.#phase === 'working') return this.#copyIn ? undefined : this.#hold();
+    // PostgreSQL leaves out what comes between an error and Sync.
+    if (this.#runner.failed && type !== CODE.S && type !== CODE.X) return NOTHING;
+    switch (type) {
+      case CODE.X:
+        this.terminated = true;
+        this.toEngine(Buffer.from(chunk.subarray(start, end)));
+        return NOTHING;
+      case CODE.Q:
+      case CODE.F:
+        // PostgreSQL does what was sent before, and answers it without a Sync.
+        if (this.#phase === 'collecting' && this.#collects) return this.#doCollectedFirst();
+        return type === CODE.Q ? this.#readQuery(chunk.subarray(start, end)) : this.#refuseCall();
+      case CODE.S:
+        return this.#readSync();
+      case CODE.H:
+        if (this.#phase === 'ready') return undefined;
+        // What came before it is on its way to us.
+        this.#flush = Buffer.from(chunk.subarray(start, end));
+        return this.#flush;
+      default:
+        return this.#readExtended(type, chunk, start, end);
+    }
+  }
+
+  #hold(): 'hold' {
+    this.client.pause();
+    return 'hold';
+  }
+
+  #goOn(): void {
+    if (this.over) return;
+    this.guarded(() => this.#clientScanner.resume(), 'client');
+    if (!this.#clientScanner.held) this.client.resume();
+  }
+
+  #read(text: string): Reading | 'hold' {
+    const { unreadable } = this.#statements;
+    if (unreadable !== undefined) return refusedReading(TEXTS.setting(unreadable));
+    const reading = this.#reader.read(text);
+    if (reading) return reading;
+    if (this.#long?.text !== text) {
+      const long = { text, reading: undefined as Reading | undefined };
+      this.#long = long;
+      this.#reader.readLong(text).then((answer) => {
+        long.reading = answer;
+        this.#goOn();
+      });
+    }
+    const answer = this.#long.reading;
+    if (!answer) return this.#hold();
+    this.#long = undefined;
+    return answer;
+  }
+
+  #readQuery(frame: Buffer): Verdict {
+    const end = frame.indexOf(0, 5);
+    if (end < 0) {
+      // PostgreSQL's to refuse.
+      this.#phase = 'passing';
+      return undefined;
+    }
+    const original = frame.toString('latin1', 5, end);
+    const reading = this.#read(original);
+    if (reading === 'hold') return reading;
+    if (!this.#runner.block && this.#isQuiet(reading)) {
+      this.#phase = 'passing';
+      const translation = this.#statements.translation(original, { reading, simple: true });
+      return translation && message('Q', Buffer.from(translation.sql, 'latin1'), frame.subarray(end));
+    }
+    this.#start(simpleSteps(original, reading, this.#writer), { final: true, simple: true });
+    return NOTHING;
+  }
+
+  /** A function that is called by its number is one that nobody has looked at. */
+  #refuseCall(): Verdict {
+    const reading = refusedReading(TEXTS.functionCall);
+    this.#start(simpleSteps('', reading, this.#writer), { final: true, simple: true });
+    return NOTHING;
+  }
+
+  /** Whether a request outside of a transaction only reads. */
+  #isQuiet(reading: Reading): boolean {
+    if (!reading.quiet) return false;
+    const { classification } = reading;
+    if (classification.kind !== 'statements') return true;
+    return !classification.statements.some((statement) => this.#cluster.callsOwn(statement));
+  }
+
+  #readExtended(type: number, chunk: Buffer, start: number, end: number): Verdict {
+    let piece: Pick<Piece, 'statement' | 'query'> | undefined;
+    let translated: Buffer | undefined;
+    switch (type) {
+      case CODE.P: {
+        const query = this.#readParse(chunk.subarray(start, end));
+        if (query === 'hold') return query;
+        if (!query) break;
+        piece = { query };
+        if (!this.#mustCare) translated = this.#parseMessage(query, chunk.subarray(start, end));
+        break;
+      }
+      case CODE.B: {
+        const bound = this.#prepared.bind(chunk.subarray(start, end));
+        if (bound && !this.#isQuiet(bound.reading)) this.#careful = true;
+        this.#binds = true;
+        break;
+      }
+      case CODE.E:
+        piece = { statement: this.#prepared.executed(chunk.subarray(start, end)) };
+        break;
+      case CODE.C:
+        this.#prepared.close(chunk.subarray(start, end));
+        break;
+    }
+    this.#phase = 'collecting';
+    this.#collects = true;
+    if (!this.#mustCare) return translated;
+    const bytes = Buffer.from(chunk.subarray(start, end));
+    this.#next = { bytes, type, ...piece };
+    return bytes;
+  }
+
+  #readParse(frame: Buffer): PreparedStatement | undefined | 'hold' {
+    const text = frame.indexOf(0, 5) + 1;
+    const end = frame.indexOf(0, text);
+    // A message without its terminators is PostgreSQL's to refuse.
+    if (text === 0 || end < 0) return undefined;
+    const original = frame.toString('latin1', text, end);
+    const reading = this.#read(original);
+    if (reading === 'hold') return reading;
+    const query = { name: frame.toString('latin1', 5, text - 1), original, reading };
+    this.#prepared.parse(query);
+    return query;
+  }
+
+  #parseMessage({ name, original, reading }: PreparedStatement, frame: Buffer): Buffer | undefined {
+    const translation = this.#statements.translation(original, { reading, simple: false });
+    if (!translation) return undefined;
+    const head = Buffer.from(`${name}\0${translation.sql}`, 'latin1');
+    return message('P', head, frame.subarray(5 + name.length + 1 + original.length));
+  }
+
+  get #mustCare(): boolean {
+    return this.#careful || this.#runner.block !== undefined;
+  }
+
+  #readSync(): Verdict {
+    if (this.#mustCare || this.#runner.failed) {
+      this.#startCollected(true);
+      return NOTHING;
+    }
+    const pieces = this.#takePieces();
+    this.#phase = 'passing';
+    for (const { bytes } of pieces) this.toEngine(bytes);
+    return undefined;
+  }
+
+  #takePieces(): Piece[] {
+    const pieces = this.#pieces;
+    this.#pieces = [];
+    this.#size = 0;
+    this.#binds = false;
+    this.#collects = false;
+    return pieces;
+  }
+
+  #doCollectedFirst(): 'hold' {
+    queueMicrotask(() => this.guarded(() => this.#startCollected(false), 'client'));
+    return this.#hold();
+  }
+
+  /** What was collected is done. `final`: whether Sync has come. */
+  #startCollected(final: boolean): void {
+    const binds = this.#binds;
+    this.#start(extendedSteps(this.#takePieces(), binds, this.#writer), { final, simple: false });
+  }
+
+  /** A text in the form in which the engine is to get it. */
+  #write(
+    original: string,
+    reading: Reading,
+    writing: Writing,
+    { simple, range }: Parameters<Writer['text']>[3],
+  ): ReturnType<Writer['text']> {
+    const changes = changesFor(original, reading, writing, range);
+    return this.#statements.translation(original, { reading, changes, simple })?.sql;
+  }
+
+  // What is done for it.
+
+  #start(steps: readonly Step[], request: { final: boolean; simple: boolean }): void {
+    this.#phase = 'working';
+    this.#runner
+      .queue(async () => {
+        if (this.over) return;
+        const rest = await this.#runner.run(steps, request);
+        if (request.final) {
+          await this.#mappings();
+          if (this.over) return;
+          this.#careful = false;
+          this.#prepared.answered(this.#status === 'I');
+          this.toClient(readyForQuery(this.#status));
+          this.#ready(this.#status);
+          this.#endIfDue();
+        }
+        await Promise.all(rest);
+        if (this.over) return;
+        this.#phase = request.final ? 'ready' : 'collecting';
+      })
+      .then(
+        () => {
+          this.#runner.rests();
+          this.#goOn();
+        },
+        (error) => {
+          if (!(error instanceof SessionOver)) this.fail(error);
+        },
+      );
+  }
+
+  #port(cancel: () => Promise<void>): RunnerPort {
+    const ask = (bytes: Buffer, reader?: AnswerReader): Promise<Answer> => {
+      if (this.over) return Promise.reject(new SessionOver());
+      const answer = this.#answers.expect(reader);
+      this.toEngine(bytes);
+      return answer.then((given) => {
+        this.#status = given.status;
+        this.#copyIn = false;
+        this.#cluster.conflicts.waitsNoMore(this.#runner);
+        return given;
+      });
+    };
+    const relay = this;
+    return {
+      get status() {
+        return relay.#status;
+      },
+      get waiting() {
+        return relay.#answers.expected;
+      },
+      ask: (step, writing, tag) => ask(step.bytes(writing), this.#answerReader(tag)),
+      silently: (step, writing) => ask(step.bytes(writing)),
+      request: (sql) => ask(message('Q', Buffer.from(`${sql}\0`, 'utf8'))),
+      deliver: (answer) => this.#deliver(answer),
+      tell: (frame) => {
+        if (frame[0] === CODE.E) this.#errored = true;
+        else if (frame[0] === CODE.C) this.tagged(frame);
+        this.toClient(frame);
+      },
+      committed: () => this.#mappings(),
+      cancel,
+      conflicted: () => {
+        this.traffic.conflicts++;
+      },
+    };
+  }
+
+  #answerReader(tag: (tag: string | undefined, index: number) => ErrorFields | undefined): AnswerReader {
+    const statements = this.#statements;
+    return {
+      tag,
+      commandComplete: () => statements.commandComplete(),
+      noticeResponse: (frame) => this.#readNoticeFrame(frame),
+      errorResponse: (frame) => statements.errorResponse(frame),
+      parameterStatus: (frame) => statements.parameterStatus(frame),
+      parseComplete: () => this.#prepared.parseComplete(),
+      copyIn: () => {
+        this.#copyIn = true;
+        this.#goOn();
+      },
+      stream: (bytes) => this.toClient(bytes),
+    };
+  }
+
+  #deliver({ held, lastTag, errorFrame, tagFrames }: Answer): void {
+    for (const frame of tagFrames) this.tagged(frame);
+    if (errorFrame) this.#errored = true;
+    const frames = [...held, ...(lastTag ? [lastTag] : []), ...(errorFrame ? [errorFrame] : [])];
+    if (frames.length > 0) this.toClient(frames.length === 1 ? (frames[0] as Buffer) : Buffer.concat(frames));
+  }
+
+  /** The change of a mapping is everywhere before the client knows that it is made. */
+  async #mappings(): Promise<void> {
+    if (this.#status === 'I' && this.#statements.takeMappingsChanged())
+      await this.mappingsCommitted().catch(() => undefined);
+  }
+
+  // What the engine sends.
+
+  protected fromEngine(chunk: Buffer): void {
+    if (this.#answers.expected) this.#answers.push(chunk);
+    else this.#engineScanner.push(chunk);
+    this.#endIfDue();
+  }
+
+  #endIfDue(): void {
+    if (this.#isDue) this.concludeEnding();
+  }
+
+  #readEngine(type: number, chunk: Buffer, start: number, end: number): Verdict {
+    switch (type) {
+      case CODE.Z: {
+        this.#status = statusOf(chunk[start + 5]);
+        this.#copyIn = false;
+        this.#cluster.conflicts.waitsNoMore(this.#runner);
+        this.#prepared.answered(this.#status === 'I');
+        this.#ready(this.#status);
+        if (this.#phase === 'passing') this.#phase = 'ready';
+        if (this.#clientScanner.held) setImmediate(() => this.#goOn());
+        return undefined;
+      }
+      case CODE.C: {
+        const verdict = this.#statements.commandComplete();
+        this.tagged(verdict instanceof Buffer ? verdict : chunk.subarray(start, end));
+        return verdict;
+      }
+      case CODE.E:
+        this.#errored = true;
+        return this.#statements.errorResponse(chunk.subarray(start, end));
+      case CODE.N:
+        return this.#readNoticeFrame(chunk.subarray(start, end));
+      case CODE.parseComplete:
+        this.#prepared.parseComplete();
+        return undefined;
+      default:
+        return this.#statements.parameterStatus(chunk.subarray(start, end));
+    }
+  }
+
+  /** What comes beside the answers to requests of ours. */
+  #readUnasked(frame: Buffer): Verdict {
+    if (frame[0] === CODE.S) {
+      this.#statements.parameterStatus(frame);
+      this.toClient(Buffer.from(frame));
+    } else {
+      this.#readNoticeFrame(frame);
+    }
+    return NOTHING;
+  }
+
+  #readNoticeFrame(frame: Buffer): Verdict {
+    if (!isLogMessage(frame)) {
+      if (!frame.includes(INJECTION)) return this.readNotice(frame, this.#statements);
+      this.#inject(decodeFields(frame.subarray(5)));
+      return NOTHING;
+    }
+    const lock = lockMessage(frame);
+    const { conflicts } = this.#cluster;
+    if (lock?.kind === 'waits') {
+      conflicts.waits(this.#runner, lock.forRow, () => this.#cluster.blockers(this.#processId));
+    } else if (lock) {
+      conflicts.waitsNoMore(this.#runner);
+    }
+    return NOTHING;
+  }
+
+  /** The operator has asked for conflicts to be feigned. */
+  #inject(fields: Map<string, string>): void {
+    if (!fields.get('W')?.startsWith(`PL/pgSQL function ${INJECTION_PROCEDURE}(`)) return;
+    const rule = JSON.parse(Buffer.from(fields.get('D') ?? '', 'latin1').toString('utf8')) as InjectionRule;
+    this.#cluster.inject(Object.keys(rule).length > 0 ? rule : undefined);
+  }
+
+  #ready(status: TransactionStatus): void {
+    if (status === 'I') this.traffic.transactions++;
+    this.roleChanges.ready(status === 'I', this.#errored);
+    this.#errored = false;
+    this.#asked = this.#clientScanner.held;
+    this.#statements.readyForQuery();
+    this.#isDue = this.ending && status === 'I' && (this.leaving || this.#asked);
+  }
+}

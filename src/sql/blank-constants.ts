@@ -1,0 +1,100 @@
+import { Lexer, type TokenKind } from './lexer.ts';
+
+/** In characters: what is read of a text, and what is shown of it. */
+const MAX_READ = 64 * 1024;
+const MAX_SHOWN = 8 * 1024;
+
+/** What stands for a text of which it cannot be known where its constants end. */
+export const UNREADABLE = '(not shown: its constants cannot be told apart)';
+
+/** What a token is replaced with; undefined: it is shown. */
+const SHOWN_AS: Record<TokenKind, string | undefined> = {
+  space: ' ',
+  // People write what they like into comments.
+  comment: ' ',
+  identifier: undefined,
+  'quoted-identifier': undefined,
+  'unicode-identifier': undefined,
+  string: '?',
+  'escape-string': '?',
+  'unicode-string': '?',
+  'bit-string': '?',
+  'national-prefix': '',
+  'dollar-string': '?',
+  parameter: undefined,
+  number: '?',
+  junk: '?',
+  operator: undefined,
+  punctuation: undefined,
+  unterminated: '?',
+  other: '?',
+  end: '',
+};
+
+/** Names of settings stand in front of values that need no quotes: SET app.token TO abc. */
+const SETTERS: ReadonlySet<string> = new Set(['set', 'alter']);
+
+/**
+ * A statement's text without its constants, comments and the values that SET gives, for a log: statements hold passwords
+ * and personal data. Blanks become one, and a long text ends in `…`. `sql` has one character for each byte (Latin-1), as
+ * the lexer wants it; the result is text.
+ */
+export function blankConstants(sql: string): string {
+  const read = sql.slice(0, MAX_READ);
+  // Whether a backslash before a quote ends a string is a setting of the session: where it matters, nothing is shown.
+  const shown = blanked(read, true);
+  if (read.includes('\\') && shown !== blanked(read, false)) return UNREADABLE;
+  const text = Buffer.from(shown, 'latin1').toString('utf8');
+  return text.length > MAX_SHOWN || sql.length > MAX_READ ? `${text.slice(0, MAX_SHOWN)}…` : text;
+}
+
+function blanked(sql: string, standardConformingStrings: boolean): string {
+  const lexer = new Lexer(sql, { standardConformingStrings });
+  const values = new SetValues();
+  let shown = '';
+  /** Whether what stands here goes on with a number that runs into letters. */
+  let inJunk = false;
+  while (lexer.next() !== 'end' && shown.length <= MAX_SHOWN) {
+    const piece = SHOWN_AS[lexer.kind] ?? values.show(lexer) ?? sql.slice(lexer.start, lexer.end);
+    if (inJunk && lexer.kind === 'identifier') continue;
+    inJunk = lexer.kind === 'junk';
+    if (piece === ' ' && (shown === '' || shown.endsWith(' '))) continue;
+    shown += piece;
+  }
+  return shown.trimEnd();
+}
+
+/** Follows the tokens of statements that are shown, and knows where the values of SET stand. */
+class SetValues {
+  /** The first word of the statement, in lower case. */
+  #first: string | undefined;
+  #sawSet = false;
+  #inValue = false;
+
+  /** What is shown instead of this token; undefined for the token itself. */
+  show(lexer: Lexer): string | undefined {
+    const { kind } = lexer;
+    if (kind === 'punctuation' && lexer.isMark(';')) {
+      this.#first = undefined;
+      this.#sawSet = false;
+      this.#inValue = false;
+      return undefined;
+    }
+    if (this.#inValue) return kind === 'punctuation' && lexer.isMark(',') ? undefined : '?';
+    if (kind === 'identifier') {
+      const word = lexer.sql.slice(lexer.start, lexer.end).toLowerCase();
+      this.#first ??= word;
+      if (word === 'set') this.#sawSet = true;
+      else if (word === 'to' && this.#sets) this.#inValue = true;
+    } else {
+      this.#first ??= '';
+      const sign = kind === 'operator' && lexer.end - lexer.start === 1 && lexer.sql[lexer.start] === '=';
+      if (sign && this.#sets) this.#inValue = true;
+    }
+    return undefined;
+  }
+
+  get #sets(): boolean {
+    return this.#sawSet && SETTERS.has(this.#first ?? '');
+  }
+}

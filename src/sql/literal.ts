@@ -1,0 +1,18 @@
+/** String constants to be put into a client's text, one character a byte. */
+
+/** Reads the same whatever standard_conforming_strings says. */
+export function byteLiteral(text: string): string {
+  const bytes = Buffer.from(text, 'utf8').toString('latin1');
+  return ` E'${bytes.replaceAll('\\', '\\\\').replaceAll("'", "\\'")}'`;
+}
+
+/**
+ * A dollar quote that can stand around any part of the text. Not even its beginning occurs there: with what follows it would
+ * be the quote too early.
+ */
+export function dollarQuote(text: string): string {
+  for (let number = 0; ; number++) {
+    const tag = `$q${number}`;
+    if (!text.includes(tag)) return `${tag}$`;
+  }
+}

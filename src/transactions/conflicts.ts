@@ -1,0 +1,200 @@
+/**
+ * Who loses when transactions want the same rows. No statement waits for another transaction: one that PostgreSQL makes
+ * wait has the idle transaction in its way rewound, which does its work again when it next has something to say. The first
+ * to commit wins, and whoever was in its way has lost.
+ *
+ * PostgreSQL's row locks conflict exactly where the service's changes do (AWS user guide, "Concurrency control"), so that
+ * two transactions of which one waited for the other are rivals.
+ */
+import type { Relation } from '../sql/statement-findings.ts';
+
+/** One session, to the others of its cluster. */
+export interface Party {
+  /** Of its process in the engine. */
+  readonly processId: number;
+  /** `idle`: its transaction can be rewound now; `fixed`: it is idle, and cannot. */
+  readonly standing: 'idle' | 'busy' | 'fixed';
+  /** Undoes what its transaction has done, so that its locks go; it does it again before it goes on. */
+  rewind(): Promise<void>;
+  /** Ends the statement that waits, as one that conflicts. */
+  giveUp(): void;
+}
+
+/** What DDL has changed for those who began before it. */
+export interface SchemaChange {
+  relations: readonly Relation[];
+  /** Roles, memberships or privileges, or more than can be named: it concerns every statement. */
+  everything: boolean;
+}
+
+export interface OpenTransaction {
+  readonly party: Party;
+  /** The number of commits before it began. */
+  readonly since: number;
+  readonly explicit: boolean;
+  /** A rival has committed. */
+  lost: boolean;
+  /** Committed by others since it began. */
+  readonly changes: SchemaChange[];
+}
+
+interface Known extends OpenTransaction {
+  readonly rivals: Set<Known>;
+}
+
+interface Waiting {
+  party: Party;
+  transaction: Known | undefined;
+  /** Whether it waits for a row, not for a whole table. */
+  forRow: boolean;
+  /** The processes in its way, from PostgreSQL. */
+  blockers: () => Promise<readonly number[]>;
+  looking: boolean;
+  again: boolean;
+}
+
+const MAX_CHANGES = 1_000;
+/** Tables of which is known when they last were written. */
+const MAX_TABLES = 10_000;
+
+/** The transactions of one database. */
+export class Conflicts {
+  readonly #open = new Set<Known>();
+  readonly #parties = new Map<number, Party>();
+  readonly #current = new Map<Party, Known>();
+  readonly #waiting = new Map<Party, Waiting>();
+  #commits = 0;
+  /** By name: the commit that wrote it last. */
+  readonly #written = new Map<string, number>();
+  /** The last commit of which nobody knows what it wrote. */
+  #wroteUnknown = 0;
+
+  join(party: Party): void {
+    this.#parties.set(party.processId, party);
+  }
+
+  leave(party: Party): void {
+    this.#parties.delete(party.processId);
+    this.#waiting.delete(party);
+    const current = this.#current.get(party);
+    if (current) this.end(current);
+  }
+
+  begin(party: Party, explicit: boolean): OpenTransaction {
+    const transaction: Known = {
+      party,
+      since: this.#commits,
+      explicit,
+      lost: false,
+      changes: [],
+      rivals: new Set(),
+    };
+    this.#open.add(transaction);
+    this.#current.set(party, transaction);
+    return transaction;
+  }
+
+  /** It was rolled back, or is over otherwise. */
+  end(transaction: OpenTransaction): void {
+    const known = transaction as Known;
+    this.#open.delete(known);
+    if (this.#current.get(known.party) === known) this.#current.delete(known.party);
+    for (const rival of known.rivals) rival.rivals.delete(known);
+    known.rivals.clear();
+  }
+
+  /** `wrote`: the tables, undefined where they are not known. */
+  commit(
+    transaction: OpenTransaction,
+    wrote: readonly Relation[] | undefined,
+    changes: readonly SchemaChange[] = [],
+  ): void {
+    const known = transaction as Known;
+    for (const rival of known.rivals) rival.lost = true;
+    if (!wrote || wrote.length > 0) {
+      this.#commits++;
+      if (!wrote || this.#written.size > MAX_TABLES) {
+        this.#wroteUnknown = this.#commits;
+        this.#written.clear();
+      } else {
+        for (const { name } of wrote) this.#written.set(name, this.#commits);
+      }
+    }
+    this.end(known);
+    if (changes.length === 0) return;
+    for (const other of this.#open) {
+      if (!other.explicit) continue;
+      if (other.changes.length + changes.length > MAX_CHANGES) {
+        other.changes.splice(0, other.changes.length, { relations: [], everything: true });
+      } else {
+        other.changes.push(...changes);
+      }
+    }
+  }
+
+  /** Whether others have committed rows of these tables since it began. */
+  wereWritten({ since }: OpenTransaction, tables: readonly Relation[]): boolean {
+    if (this.#wroteUnknown > since) return true;
+    return tables.some(({ name }) => (this.#written.get(name) ?? 0) > since);
+  }
+
+  /** PostgreSQL makes a statement of this session wait. */
+  waits(party: Party, forRow: boolean, blockers: Waiting['blockers']): void {
+    const transaction = this.#current.get(party);
+    const waiting: Waiting = { party, transaction, forRow, blockers, looking: false, again: false };
+    this.#waiting.set(party, waiting);
+    void this.#look(waiting);
+  }
+
+  /** It has what it waited for, or its statement is over. */
+  waitsNoMore(party: Party): void {
+    this.#waiting.delete(party);
+  }
+
+  /** A session has nothing to do: somebody may wait for what it holds. */
+  rests(): void {
+    for (const waiting of this.#waiting.values()) void this.#look(waiting);
+  }
+
+  async #look(waiting: Waiting): Promise<void> {
+    if (waiting.looking) {
+      waiting.again = true;
+      return;
+    }
+    waiting.looking = true;
+    do {
+      waiting.again = false;
+      const blockers = await waiting.blockers().catch(() => []);
+      if (this.#waiting.get(waiting.party) !== waiting) return;
+      await Promise.all(blockers.map((processId) => this.#clear(waiting, processId)));
+    } while (waiting.again && this.#waiting.get(waiting.party) === waiting);
+    waiting.looking = false;
+  }
+
+  async #clear(waiting: Waiting, processId: number): Promise<void> {
+    const blocker = this.#parties.get(processId);
+    // Not a client's session: it does not hold its locks while it rests.
+    if (!blocker || blocker === waiting.party) return;
+    const mine = waiting.transaction;
+    const its = this.#current.get(blocker);
+    if (waiting.forRow && mine && its) {
+      mine.rivals.add(its);
+      its.rivals.add(mine);
+    }
+    if (blocker.standing === 'idle') await blocker.rewind();
+    else if (blocker.standing === 'fixed') waiting.party.giveUp();
+  }
+}
+
+/** Whether what was changed is named by a statement. */
+export function concerns(change: SchemaChange, relations: readonly Relation[]): boolean {
+  return (
+    change.everything ||
+    change.relations.some((changed) =>
+      relations.some(
+        ({ schema, name }) =>
+          name === changed.name && (schema === undefined || changed.schema === undefined || schema === changed.schema),
+      ),
+    )
+  );
+}
