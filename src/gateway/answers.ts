@@ -86,7 +86,7 @@ export class Answers {
 
   /** Rejects when the session ends before. */
   expect(reader?: AnswerReader): Promise<Answer> {
-    return new Promise((resolve, reject) => {
+    const answered = new Promise<Answer>((resolve, reject) => {
       this.#pending.push({
         reader,
         answer: {
@@ -108,6 +108,9 @@ export class Answers {
         reject,
       });
     });
+    // A session that is over ends the turn of who waits for another answer: what nobody waits for any more must not end the process.
+    answered.catch(() => undefined);
+    return answered;
   }
 
   push(chunk: Buffer): void {

@@ -190,11 +190,11 @@ export class TransactionRunner implements Party {
     if (saved && answer.status === 'T') {
       const block = this.#newBlock(true);
       this.#block = block;
-      rest.push(
-        saved.then(({ error }) => {
-          block.savepoint = !error;
-        }),
-      );
+      const noted = saved.then(({ error }) => {
+        block.savepoint = !error;
+      });
+      noted.catch(() => undefined);
+      rest.push(noted);
     } else if (saved) {
       await saved;
     }
