@@ -105,6 +105,7 @@ export class WritingLoad {
   /** Resolves when every client has ended what it was doing. */
   async stop(): Promise<void> {
     this.#stopped = true;
+    this.#events.emit('done', 'iam', 0);
     await Promise.all(this.#clients);
   }
 
@@ -153,9 +154,17 @@ export class WritingLoad {
   async #write(client: pg.Client, writer: number): Promise<() => Promise<void>> {
     return async () => {
       const n = this.#told.next++;
-      await client.query('BEGIN');
-      for (const part of [1, 2]) await client.query('INSERT INTO written VALUES ($1, $2, $3)', [writer, n, part]);
-      await client.query('COMMIT');
+      try {
+        await client.query('BEGIN');
+        for (const part of [1, 2]) await client.query('INSERT INTO written VALUES ($1, $2, $3)', [writer, n, part]);
+        await client.query('COMMIT');
+      } catch (error) {
+        // A mapping was changed meanwhile: the transaction is tried again, with another number.
+        if (codeOf(error) !== '40001') throw error;
+        this.#note(error);
+        await client.query('ROLLBACK');
+        return;
+      }
       this.#told.commits.add(`${writer}/${n}`);
     };
   }
@@ -170,6 +179,9 @@ export class WritingLoad {
       await client.query(mapped ? `AWS IAM REVOKE ${ROLE} FROM '${ARN}'` : `AWS IAM GRANT ${ROLE} TO '${ARN}'`);
       mapped = !mapped;
       this.#told.mapped = new Set([mapped]);
+      // Every change ends the transactions that are open.
+      const written = this.#told.commits.size + WRITERS * 5;
+      await this.#until(() => this.#stopped || this.#told.commits.size >= written);
     };
   }
 
