@@ -164,7 +164,7 @@ describe('Prisma with migrations that are rewritten', () => {
     );
     expect(rows).toEqual([{ email: 'ada@example.com', posts: ['one', 'two'] }]);
     expect(await refusal('DELETE FROM "public"."User" WHERE "email" = $1', ['ada@example.com'])).toMatchObject({
-      code: '23001',
+      code: '23503',
     });
   });
 
