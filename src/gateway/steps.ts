@@ -67,13 +67,15 @@ export function changesFor(
       if (shadowed.has(name)) changes.push({ start, end, replacement: `pg_temp.${identifier(name)}` });
     }
   }
-  if (range) changes.push(...blank(0, range.start), ...blank(range.end, original.length));
+  if (range) {
+    changes.push(...blank(0, range.start, range.start), ...blank(range.end, original.length, range.end));
+  }
   return changes;
 }
 
 /** As many blanks, so that positions stay. */
-function blank(start: number, end: number): Change[] {
-  return start < end ? [{ start, end, replacement: ' '.repeat(end - start) }] : [];
+function blank(start: number, end: number, beside: number): Change[] {
+  return start < end ? [{ start, end, replacement: ' '.repeat(end - start), beside }] : [];
 }
 
 function identifier(name: string): string {

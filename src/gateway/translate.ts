@@ -25,6 +25,8 @@ export interface Change {
   end: number;
   refusal?: Refusal;
   replacement?: string;
+  /** The end of the range beside which something stays: what is put in just there belongs to that. */
+  beside?: number;
 }
 
 const NO_CHANGES: readonly Change[] = [];
@@ -81,8 +83,9 @@ export function translate(
         else splices.push(...statement.splices);
       }
   }
-  for (const { start, end, refusal, replacement = '' } of changes) {
-    const isInside = ({ start: from, end: to }: Splice) => start <= from && to <= end;
+  for (const { start, end, refusal, replacement = '', beside } of changes) {
+    const isInside = ({ start: from, end: to }: Splice) =>
+      start <= from && to <= end && !(from === to && from === beside);
     // What is refused or left out takes everything in it along.
     for (let i = splices.length - 1; i >= 0; i--) if (isInside(splices[i] as Splice)) splices.splice(i, 1);
     if (splices.some((other) => other.start < end && start < other.end)) continue;

@@ -118,9 +118,13 @@ export async function openRoleCatalog(
     throw error;
   }
 
+  // pg is not to queue: it says on standard error that it will not do so for ever.
+  let last: Promise<unknown> = Promise.resolve();
   async function ask<Row extends pg.QueryResultRow>(name: string, text: string, values: string[] = []): Promise<Row[]> {
+    const asked = last.then(() => client.query<Row>({ name, text, values }));
+    last = asked.catch(() => undefined);
     try {
-      return (await client.query<Row>({ name, text, values })).rows;
+      return (await asked).rows;
     } catch (error) {
       throw new Refused('engine-unavailable', { detail: `role catalog: ${(error as Error).message}` });
     }
