@@ -257,6 +257,20 @@ export class Answers {
   }
 }
 
+/** DataRow, CommandComplete, EmptyQueryResponse, PortalSuspended. */
+const RESULTS = [0x44, 0x43, 0x49, 0x73];
+
+/** Whole messages, but for those that say that something was done. */
+export function withoutResults(frames: readonly Buffer[]): Buffer[] {
+  const messages = Buffer.concat(frames);
+  const kept: Buffer[] = [];
+  for (let at = 0, end = 0; messages.length - at > 4; at = end) {
+    end = at + 1 + messages.readInt32BE(at + 1);
+    if (!RESULTS.includes(messages[at] as number)) kept.push(messages.subarray(at, end));
+  }
+  return kept;
+}
+
 /** Of the rows in some messages. */
 function firstColumns(messages: Buffer): string[] {
   const values: string[] = [];

@@ -28,6 +28,10 @@ export interface Step {
   size: number;
   /** Whether it binds portals, which last as long as their transaction. */
   binds: boolean;
+  /** Whether the next step ends the transaction, with what this one has bound. */
+  isEnded?: boolean;
+  /** The names of the statements that it prepares, one char a byte; the unnamed one is none. */
+  prepares?: readonly string[];
 }
 
 export interface Place {
@@ -119,23 +123,34 @@ export interface Piece {
   query?: PreparedStatement;
 }
 
-/** Pieces up to Sync or Flush, which they do not have: every step gets a Sync of its own. `binds`: whether one is a Bind. */
-export function extendedSteps(pieces: readonly Piece[], binds: boolean, writer: Writer): Step[] {
+/**
+ * Pieces up to Sync or Flush, which they do not have: every step gets a Sync of its own. `binds`: whether one is a Bind.
+ * `inBlock`: whether the transaction goes on after the first Sync.
+ */
+export function extendedSteps(pieces: readonly Piece[], binds: boolean, inBlock: boolean, writer: Writer): Step[] {
   const groups: Piece[][] = [[]];
+  let hasWork = inBlock;
   for (const piece of pieces) {
     const verb = piece.statement && verbOf(piece.statement);
     const last = groups.at(-1) as Piece[];
+    hasWork ||= piece.statement !== undefined && verb !== 'commit' && verb !== 'rollback';
     if (!verb) {
       last.push(piece);
-    } else if (verb === 'begin') {
+    } else if (verb === 'begin' || !hasWork) {
       last.push(piece);
       groups.push([]);
     } else {
       // What is bound stays bound.
       groups.push([piece], []);
+      hasWork = false;
     }
   }
-  return groups.filter((group) => group.length > 0).map((group) => extendedStep(group, binds, writer));
+  const steps = groups.filter((group) => group.length > 0).map((group) => extendedStep(group, binds, writer));
+  for (const [index, step] of steps.entries()) {
+    const next = steps[index + 1]?.verb;
+    step.isEnded = next === 'commit' || next === 'rollback';
+  }
+  return steps;
 }
 
 function extendedStep(pieces: readonly Piece[], binds: boolean, writer: Writer): Step {
@@ -145,9 +160,15 @@ function extendedStep(pieces: readonly Piece[], binds: boolean, writer: Writer):
     verb: verbs.find((verb) => verb !== undefined),
     statements,
     binds,
+    prepares: pieces.flatMap(({ query }) => (query && query.name !== '' ? [query.name] : [])),
     size: pieces.reduce((sum, { bytes }) => sum + bytes.length, 0),
     bytes: (writing) => Buffer.concat([...pieces.map((piece) => pieceBytes(piece, writing, writer)), SYNC]),
   };
+}
+
+/** Closes prepared statements, so that they can be prepared once more; to close what there is not is no error. */
+export function closingBytes(names: readonly string[]): Buffer {
+  return Buffer.concat([...names.map((name) => message('C', Buffer.from(`S${name}\0`, 'latin1'))), SYNC]);
 }
 
 const NOTHING = Buffer.alloc(0);

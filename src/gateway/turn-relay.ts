@@ -13,7 +13,16 @@ import { type Reader, refusedReading } from './reader.ts';
 import type { Reading } from './reading.ts';
 import { Relay, type RelayOptions } from './relay.ts';
 import { Statements } from './statements.ts';
-import { changesFor, extendedSteps, type Piece, type Step, simpleSteps, type Writer, type Writing } from './steps.ts';
+import {
+  changesFor,
+  closingBytes,
+  extendedSteps,
+  type Piece,
+  type Step,
+  simpleSteps,
+  type Writer,
+  type Writing,
+} from './steps.ts';
 import { type RunnerPort, TransactionRunner } from './transaction-runner.ts';
 
 /** In bytes: the service's limit for a message. */
@@ -369,7 +378,8 @@ export class TurnRelay extends Relay {
   /** What was collected is done. `final`: whether Sync has come. */
   #startCollected(final: boolean): void {
     const binds = this.#binds;
-    this.#start(extendedSteps(this.#takePieces(), binds, this.#writer), { final, simple: false });
+    const inBlock = this.#runner.block !== undefined;
+    this.#start(extendedSteps(this.#takePieces(), binds, inBlock, this.#writer), { final, simple: false });
   }
 
   /** A text in the form in which the engine is to get it. */
@@ -437,6 +447,7 @@ export class TurnRelay extends Relay {
       },
       ask: (step, writing, tag) => ask(step.bytes(writing), this.#answerReader(tag)),
       silently: (step, writing) => ask(step.bytes(writing)),
+      unprepare: (names) => ask(closingBytes(names)),
       request: (sql) => ask(message('Q', Buffer.from(`${sql}\0`, 'utf8'))),
       deliver: (answer) => this.#deliver(answer),
       tell: (frame) => {
