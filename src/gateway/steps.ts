@@ -24,6 +24,8 @@ export interface Step {
   /** What it runs, in order; nothing where the text cannot be read. */
   statements: readonly Statement[];
   bytes(writing: Writing): Buffer;
+  /** What has to be done before, without the client: prepares for tables of the session's own what it binds. */
+  preparation?(writing: Writing): Buffer | undefined;
   /** Of what it keeps in memory, in bytes. */
   size: number;
   /** Whether it binds portals, which last as long as their transaction. */
@@ -121,6 +123,8 @@ export interface Piece {
   statement?: Statement | undefined;
   /** Of Parse. */
   query?: PreparedStatement;
+  /** Of Bind. */
+  bound?: PreparedStatement | undefined;
 }
 
 /**
@@ -162,8 +166,27 @@ function extendedStep(pieces: readonly Piece[], binds: boolean, writer: Writer):
     binds,
     prepares: pieces.flatMap(({ query }) => (query && query.name !== '' ? [query.name] : [])),
     size: pieces.reduce((sum, { bytes }) => sum + bytes.length, 0),
-    bytes: (writing) => Buffer.concat([...pieces.map((piece) => pieceBytes(piece, writing, writer)), SYNC]),
+    bytes: (writing) => Buffer.concat([...pieces.map((piece, at) => pieceBytes(piece, at, writing, writer)), SYNC]),
+    preparation: (writing) => preparation(pieces, writing, writer),
   };
+}
+
+const isShadowed = ({ classification }: Reading, { shadowed }: Writing) =>
+  shadowed.size > 0 &&
+  classification.kind === 'statements' &&
+  classification.statements.some(({ qualified }) => qualified.some(({ name }) => shadowed.has(name)));
+
+/** A statement that means a copy keeps its name no longer than the copy lasts, so it gets one of ours. */
+const shadowName = (at: number) => `postern_shadow_${at}`;
+
+function preparation(pieces: readonly Piece[], writing: Writing, writer: Writer): Buffer | undefined {
+  const parts: Buffer[] = [];
+  for (const [at, { bound }] of pieces.entries()) {
+    if (!bound || !isShadowed(bound.reading, writing)) continue;
+    const sql = writer.text(bound.original, bound.reading, writing, { simple: false }) ?? bound.original;
+    parts.push(message('C', Buffer.from(`S${shadowName(at)}\0`)), parse(shadowName(at), sql, bound.types));
+  }
+  return parts.length > 0 ? Buffer.concat([...parts, SYNC]) : undefined;
 }
 
 /** Closes prepared statements, so that they can be prepared once more; to close what there is not is no error. */
@@ -173,15 +196,26 @@ export function closingBytes(names: readonly string[]): Buffer {
 
 const NOTHING = Buffer.alloc(0);
 
-function pieceBytes({ bytes, type, statement, query }: Piece, writing: Writing, writer: Writer): Buffer {
+const NOT_SHADOWED: ReadonlySet<string> = new Set();
+
+function pieceBytes(piece: Piece, at: number, writing: Writing, writer: Writer): Buffer {
+  const { bytes, type, statement, query, bound } = piece;
   const refusal = statement && writing.refused.get(statement);
   // A statement of a name of its own, so that the client's unnamed one stays.
   if (refusal) return parse('postern_refusal', writer.refusal(refusal));
   if (writing.again && ((type === CODE.P && query?.name !== '') || type === CODE.C)) return NOTHING;
+  if (bound && isShadowed(bound.reading, writing)) return bindTo(shadowName(at), bytes);
   if (!query) return bytes;
-  const sql = writer.text(query.original, query.reading, writing, { simple: false });
+  const sql = writer.text(query.original, query.reading, { ...writing, shadowed: NOT_SHADOWED }, { simple: false });
   if (sql === undefined) return bytes;
   return parse(query.name, sql, bytes.subarray(5 + query.name.length + 1 + query.original.length + 1));
+}
+
+/** A Bind message for a statement of another name. */
+function bindTo(name: string, bind: Buffer): Buffer {
+  const portalEnd = bind.indexOf(0, 5) + 1;
+  const rest = bind.indexOf(0, portalEnd) + 1;
+  return message('B', bind.subarray(5, portalEnd), Buffer.from(`${name}\0`), bind.subarray(rest));
 }
 
 /** `types`: what follows the text in Parse, the numbers of parameter types. */

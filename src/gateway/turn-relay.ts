@@ -1,4 +1,4 @@
-import { decodeFields } from '../pgwire/fields.ts';
+import { decodeFields, encodeFields } from '../pgwire/fields.ts';
 import { type FrameRule, FrameScanner, PASS, READ, type Verdict } from '../pgwire/frame-scanner.ts';
 import { Malformed } from '../pgwire/malformed.ts';
 import { type ErrorFields, message, readyForQuery, type TransactionStatus } from '../pgwire/messages.ts';
@@ -294,7 +294,7 @@ export class TurnRelay extends Relay {
   }
 
   #readExtended(type: number, chunk: Buffer, start: number, end: number): Verdict {
-    let piece: Pick<Piece, 'statement' | 'query'> | undefined;
+    let piece: Pick<Piece, 'statement' | 'query' | 'bound'> | undefined;
     let translated: Buffer | undefined;
     switch (type) {
       case CODE.P: {
@@ -309,6 +309,7 @@ export class TurnRelay extends Relay {
         const bound = this.#prepared.bind(chunk.subarray(start, end));
         if (bound && !this.#isQuiet(bound.reading)) this.#careful = true;
         this.#binds = true;
+        piece = { bound };
         break;
       }
       case CODE.E:
@@ -334,7 +335,8 @@ export class TurnRelay extends Relay {
     const original = frame.toString('latin1', text, end);
     const reading = this.#read(original);
     if (reading === 'hold') return reading;
-    const query = { name: frame.toString('latin1', 5, text - 1), original, reading };
+    const types = Buffer.from(frame.subarray(end + 1));
+    const query = { name: frame.toString('latin1', 5, text - 1), original, reading, types };
     this.#prepared.parse(query);
     return query;
   }
@@ -437,6 +439,13 @@ export class TurnRelay extends Relay {
         return given;
       });
     };
+    const prepared = async (step: Step, writing: Writing, work: () => Promise<Answer>): Promise<Answer> => {
+      const bytes = step.preparation?.(writing);
+      if (!bytes) return work();
+      const answer = await ask(bytes);
+      // It would fail itself with the same.
+      return answer.error ? { ...answer, errorFrame: encodeFields('E', answer.error) } : work();
+    };
     const relay = this;
     return {
       get status() {
@@ -445,8 +454,8 @@ export class TurnRelay extends Relay {
       get waiting() {
         return relay.#answers.expected;
       },
-      ask: (step, writing, tag) => ask(step.bytes(writing), this.#answerReader(tag)),
-      silently: (step, writing) => ask(step.bytes(writing)),
+      ask: (step, writing, tag) => prepared(step, writing, () => ask(step.bytes(writing), this.#answerReader(tag))),
+      silently: (step, writing) => prepared(step, writing, () => ask(step.bytes(writing))),
       unprepare: (names) => ask(closingBytes(names)),
       request: (sql) => ask(message('Q', Buffer.from(`${sql}\0`, 'utf8'))),
       deliver: (answer) => this.#deliver(answer),
