@@ -31,7 +31,7 @@ beforeEach(async () => {
 });
 afterEach(() => schedule.end());
 
-describe.each(['rules.txt'])('%s', (file) => {
+describe.each(['rules.txt', 'conflicts.txt'])('%s', (file) => {
   describe.each(WAYS)('%s', (way) => {
     it.each(readCases(file))('$title', async ({ lines }) => {
       for (const { text, outcome } of lines) {
