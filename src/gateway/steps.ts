@@ -196,6 +196,27 @@ export function closingBytes(names: readonly string[]): Buffer {
 
 const NOTHING = Buffer.alloc(0);
 
+const REQUEST = 'postern_request';
+const close = (kind: 'S' | 'P') => message('C', Buffer.from(`${kind}${REQUEST}\0`));
+const CLOSE_REQUEST = Buffer.concat([close('P'), close('S')]);
+const BIND_REQUEST = message('B', Buffer.from(`${REQUEST}\0${REQUEST}\0`), Buffer.alloc(6));
+const EXECUTE_REQUEST = message('E', Buffer.from(`${REQUEST}\0`), Buffer.alloc(4));
+
+/**
+ * A statement of ours. A Query message would do, but that it ends the client's unnamed statement and portal. It is closed
+ * before as well, since one that failed is still there.
+ */
+export function requestBytes(sql: string): Buffer {
+  return Buffer.concat([
+    CLOSE_REQUEST,
+    parse(REQUEST, Buffer.from(sql, 'utf8').toString('latin1')),
+    BIND_REQUEST,
+    EXECUTE_REQUEST,
+    CLOSE_REQUEST,
+    SYNC,
+  ]);
+}
+
 const NOT_SHADOWED: ReadonlySet<string> = new Set();
 
 function pieceBytes(piece: Piece, at: number, writing: Writing, writer: Writer): Buffer {

@@ -194,11 +194,11 @@ export class TransactionRunner implements Party {
     if (saved && answer.status === 'T') {
       const block = this.#newBlock(true);
       this.#block = block;
-      rest.push(
-        saved.then(({ error }) => {
-          block.savepoint = !error;
-        }),
-      );
+      const known = saved.then(({ error }) => {
+        block.savepoint = !error;
+      });
+      known.catch(() => undefined);
+      rest.push(known);
     } else if (saved) {
       await saved;
     }

@@ -18,6 +18,7 @@ import {
   closingBytes,
   extendedSteps,
   type Piece,
+  requestBytes,
   type Step,
   simpleSteps,
   type Writer,
@@ -432,12 +433,15 @@ export class TurnRelay extends Relay {
       if (this.over) return Promise.reject(new SessionOver());
       const answer = this.#answers.expect(reader);
       this.toEngine(bytes);
-      return answer.then((given) => {
+      const read = answer.then((given) => {
         this.#status = given.status;
         this.#copyIn = false;
         this.#cluster.conflicts.waitsNoMore(this.#runner);
         return given;
       });
+      // Several may be under way when the session ends, of which only the first is waited for.
+      read.catch(() => undefined);
+      return read;
     };
     const prepared = async (step: Step, writing: Writing, work: () => Promise<Answer>): Promise<Answer> => {
       const bytes = step.preparation?.(writing);
@@ -457,7 +461,7 @@ export class TurnRelay extends Relay {
       ask: (step, writing, tag) => prepared(step, writing, () => ask(step.bytes(writing), this.#answerReader(tag))),
       silently: (step, writing) => prepared(step, writing, () => ask(step.bytes(writing))),
       unprepare: (names) => ask(closingBytes(names)),
-      request: (sql) => ask(message('Q', Buffer.from(`${sql}\0`, 'utf8'))),
+      request: (sql) => ask(requestBytes(sql)),
       deliver: (answer) => this.#deliver(answer),
       tell: (frame) => {
         if (frame[0] === CODE.E) this.#errored = true;
