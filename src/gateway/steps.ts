@@ -32,6 +32,8 @@ export interface Step {
   binds: boolean;
   /** Whether the next step ends the transaction, with what this one has bound. */
   isEnded?: boolean;
+  /** Whether it says where the end is of what is copied in. */
+  endsCopy?: boolean;
   /** The names of the statements that it prepares, one char a byte; the unnamed one is none. */
   prepares?: readonly string[];
 }
@@ -112,7 +114,7 @@ export function simpleSteps(original: string, reading: Reading, writer: Writer):
 }
 
 const SYNC = message('S');
-const CODE = { P: 0x50, C: 0x43 } as const;
+const CODE = { P: 0x50, C: 0x43, copyDone: 0x63, copyFail: 0x66 } as const;
 
 /** One message of the extended query protocol, or some of which nothing is decided on. */
 export interface Piece {
@@ -164,6 +166,7 @@ function extendedStep(pieces: readonly Piece[], binds: boolean, writer: Writer):
     verb: verbs.find((verb) => verb !== undefined),
     statements,
     binds,
+    endsCopy: pieces.some(({ type }) => type === CODE.copyDone || type === CODE.copyFail),
     prepares: pieces.flatMap(({ query }) => (query && query.name !== '' ? [query.name] : [])),
     size: pieces.reduce((sum, { bytes }) => sum + bytes.length, 0),
     bytes: (writing) => Buffer.concat([...pieces.map((piece, at) => pieceBytes(piece, at, writing, writer)), SYNC]),

@@ -33,9 +33,8 @@ const SMALL = 10_000;
 
 const CLIENT_RULES = new Map<string, FrameRule>();
 for (const type of 'QPBF') CLIENT_RULES.set(type, { treatment: READ, maxLength: MAX_MESSAGE });
-for (const type of 'DECHSX') CLIENT_RULES.set(type, { treatment: READ, maxLength: SMALL });
+for (const type of 'DECHSXcf') CLIENT_RULES.set(type, { treatment: READ, maxLength: SMALL });
 CLIENT_RULES.set('d', { treatment: PASS, maxLength: MAX_MESSAGE });
-for (const type of 'cf') CLIENT_RULES.set(type, { treatment: PASS, maxLength: SMALL });
 
 /** In bytes: errors and notices are as long as who raises them wants; what is longer is none of ours. */
 const MAX_ENGINE_READ = 64 * 1024;
@@ -56,6 +55,8 @@ const CODE = {
   X: 0x58,
   N: 0x4e,
   Z: 0x5a,
+  copyDone: 0x63,
+  copyFail: 0x66,
   parseComplete: 0x31,
 } as const;
 
@@ -107,6 +108,8 @@ export class TurnRelay extends Relay {
   #isDue = false;
   /** Whether the engine takes what the client copies in. */
   #copyIn = false;
+  /** What the client copies in before the engine has asked for it. */
+  #early: Buffer[] = [];
 
   /** Of the request that is collected. */
   #pieces: Piece[] = [];
@@ -187,8 +190,13 @@ export class TurnRelay extends Relay {
 
   #forward(bytes: Buffer): void {
     if (this.#phase !== 'collecting') {
-      if (this.#copyIn && this.#runner.block) this.#runner.block.sent += bytes.length;
-      this.toEngine(bytes);
+      if (this.#phase === 'working' && !this.#copyIn) {
+        // What is to take it is not sent yet.
+        this.#early.push(bytes);
+        this.client.pause();
+        return;
+      }
+      this.#copied(bytes);
       return;
     }
     if (bytes === this.#flush) {
@@ -201,6 +209,15 @@ export class TurnRelay extends Relay {
     this.#pieces.push(next?.bytes === bytes ? next : { bytes });
     this.#size += bytes.length;
     if (this.#size > MAX_REQUEST || this.#pieces.length > MAX_PIECES) throw new Malformed('request without an end');
+  }
+
+  #copied(bytes: Buffer): void {
+    if (this.#copyIn && this.#runner.block) this.#runner.block.sent += bytes.length;
+    this.toEngine(bytes);
+  }
+
+  #forwardEarly(): void {
+    for (const bytes of this.#early.splice(0)) this.#copied(bytes);
   }
 
   #readClient(type: number, chunk: Buffer, start: number, end: number): Verdict {
@@ -220,6 +237,11 @@ export class TurnRelay extends Relay {
         return type === CODE.Q ? this.#readQuery(chunk.subarray(start, end)) : this.#refuseCall();
       case CODE.S:
         return this.#readSync();
+      case CODE.copyDone:
+      case CODE.copyFail:
+        // Outside of a COPY PostgreSQL takes no notice.
+        if (this.#phase === 'ready') return undefined;
+        return this.#readExtended(type, chunk, start, end);
       case CODE.H:
         if (this.#phase === 'ready') return undefined;
         // What came before it is on its way to us.
@@ -415,6 +437,7 @@ export class TurnRelay extends Relay {
         }
         await Promise.all(rest);
         if (this.over) return;
+        this.#forwardEarly();
         this.#phase = request.final ? 'ready' : 'collecting';
       })
       .then(
@@ -458,7 +481,8 @@ export class TurnRelay extends Relay {
       get waiting() {
         return relay.#answers.expected;
       },
-      ask: (step, writing, tag) => prepared(step, writing, () => ask(step.bytes(writing), this.#answerReader(tag))),
+      ask: (step, writing, tag) =>
+        prepared(step, writing, () => ask(step.bytes(writing), this.#answerReader(step, tag))),
       silently: (step, writing) => prepared(step, writing, () => ask(step.bytes(writing))),
       unprepare: (names) => ask(closingBytes(names)),
       request: (sql) => ask(requestBytes(sql)),
@@ -476,7 +500,7 @@ export class TurnRelay extends Relay {
     };
   }
 
-  #answerReader(tag: (tag: string | undefined, index: number) => ErrorFields | undefined): AnswerReader {
+  #answerReader(step: Step, tag: (tag: string | undefined, index: number) => ErrorFields | undefined): AnswerReader {
     const statements = this.#statements;
     return {
       tag,
@@ -486,7 +510,10 @@ export class TurnRelay extends Relay {
       parameterStatus: (frame) => statements.parameterStatus(frame),
       parseComplete: () => this.#prepared.parseComplete(),
       copyIn: () => {
+        // What is copied, and its end, may be a part of the request already.
+        if (step.endsCopy) return;
         this.#copyIn = true;
+        this.#forwardEarly();
         this.#goOn();
       },
       stream: (bytes) => this.toClient(bytes),

@@ -9,7 +9,7 @@ import { type Frame, WireClient } from '../harness/wire.ts';
 /** Sequences; more by POSTERN_TEST_SEQUENCES. */
 const RUNS = Number(process.env['POSTERN_TEST_SEQUENCES'] ?? 60);
 /** In ms: what nothing takes. */
-const BOUND = 15_000;
+const BOUND = 8_000;
 
 const text = (...parts: string[]) => Buffer.from(parts.map((part) => `${part}\0`).join(''), 'latin1');
 const int16 = (value: number) => int32(value).subarray(2);
