@@ -24,7 +24,7 @@ import {
   type Writer,
   type Writing,
 } from './steps.ts';
-import { type RunnerPort, TransactionRunner } from './transaction-runner.ts';
+import { type Request, type RunnerPort, TransactionRunner } from './transaction-runner.ts';
 
 /** In bytes: the service's limit for a message. */
 const MAX_MESSAGE = 10 * 1024 * 1024;
@@ -62,6 +62,7 @@ const CODE = {
 
 const INJECTION = Buffer.from(`\0C${INJECTION_NOTICE}\0`);
 const NOTHING = Buffer.alloc(0);
+const SYNC = message('S');
 /** What a request may hold before its Sync, in bytes and messages. */
 const MAX_REQUEST = 32 * 1024 * 1024;
 const MAX_PIECES = 200_000;
@@ -107,7 +108,11 @@ export class TurnRelay extends Relay {
   /** Whether the session, which must end, ends now. */
   #isDue = false;
   /** Whether the engine takes what the client copies in. */
-  #copyIn = false;
+  #copyIn: 'simple' | 'extended' | undefined;
+  /** The message that says that all is copied. */
+  #copyEnd: Buffer | undefined;
+  /** What is done in steps. Its Sync is none where the engine has it while the client copies. */
+  #request: Request = { final: true, simple: true };
   /** What the client copies in before the engine has asked for it. */
   #early: Buffer[] = [];
 
@@ -214,6 +219,7 @@ export class TurnRelay extends Relay {
   #copied(bytes: Buffer): void {
     if (this.#copyIn && this.#runner.block) this.#runner.block.sent += bytes.length;
     this.toEngine(bytes);
+    if (bytes === this.#copyEnd) this.#copyIn = undefined;
   }
 
   #forwardEarly(): void {
@@ -221,8 +227,8 @@ export class TurnRelay extends Relay {
   }
 
   #readClient(type: number, chunk: Buffer, start: number, end: number): Verdict {
-    // While the client copies PostgreSQL takes Sync and Flush, and everything else for an error.
-    if (this.#phase === 'passing' || this.#phase === 'working') return this.#copyIn ? undefined : this.#hold();
+    if (this.#copyIn) return this.#readCopying(type, chunk, start, end);
+    if (this.#phase === 'passing' || this.#phase === 'working') return this.#hold();
     // PostgreSQL leaves out what comes between an error and Sync.
     if (this.#runner.failed && type !== CODE.S && type !== CODE.X) return NOTHING;
     switch (type) {
@@ -249,6 +255,25 @@ export class TurnRelay extends Relay {
         return this.#flush;
       default:
         return this.#readExtended(type, chunk, start, end);
+    }
+  }
+
+  /** While the client copies PostgreSQL takes no notice of Sync and Flush, and everything else for an error. */
+  #readCopying(type: number, chunk: Buffer, start: number, end: number): Verdict {
+    switch (type) {
+      case CODE.S:
+      case CODE.H:
+        return NOTHING;
+      case CODE.X:
+        this.terminated = true;
+        return undefined;
+      case CODE.copyDone:
+      case CODE.copyFail:
+        // The Sync that came with the request is one of those.
+        this.#copyEnd = Buffer.concat([chunk.subarray(start, end), this.#copyIn === 'extended' ? SYNC : NOTHING]);
+        return this.#copyEnd;
+      default:
+        throw new Malformed('message in the midst of COPY');
     }
   }
 
@@ -420,8 +445,9 @@ export class TurnRelay extends Relay {
 
   // What is done for it.
 
-  #start(steps: readonly Step[], request: { final: boolean; simple: boolean }): void {
+  #start(steps: readonly Step[], request: Request): void {
     this.#phase = 'working';
+    this.#request = request;
     this.#runner
       .queue(async () => {
         if (this.over) return;
@@ -458,7 +484,7 @@ export class TurnRelay extends Relay {
       this.toEngine(bytes);
       const read = answer.then((given) => {
         this.#status = given.status;
-        this.#copyIn = false;
+        this.#copyIn = undefined;
         this.#cluster.conflicts.waitsNoMore(this.#runner);
         return given;
       });
@@ -502,17 +528,23 @@ export class TurnRelay extends Relay {
 
   #answerReader(step: Step, tag: (tag: string | undefined, index: number) => ErrorFields | undefined): AnswerReader {
     const statements = this.#statements;
+    const request = this.#request;
     return {
       tag,
       commandComplete: () => statements.commandComplete(),
       noticeResponse: (frame) => this.#readNoticeFrame(frame),
-      errorResponse: (frame) => statements.errorResponse(frame),
+      errorResponse: (frame) => {
+        if (this.#copyIn === 'extended') this.toEngine(SYNC);
+        this.#copyIn = undefined;
+        return statements.errorResponse(frame);
+      },
       parameterStatus: (frame) => statements.parameterStatus(frame),
       parseComplete: () => this.#prepared.parseComplete(),
       copyIn: () => {
         // What is copied, and its end, may be a part of the request already.
         if (step.endsCopy) return;
-        this.#copyIn = true;
+        this.#copyIn = request.simple ? 'simple' : 'extended';
+        if (!request.simple) request.final = false;
         this.#forwardEarly();
         this.#goOn();
       },
@@ -549,7 +581,7 @@ export class TurnRelay extends Relay {
     switch (type) {
       case CODE.Z: {
         this.#status = statusOf(chunk[start + 5]);
-        this.#copyIn = false;
+        this.#copyIn = undefined;
         this.#cluster.conflicts.waitsNoMore(this.#runner);
         this.#prepared.answered(this.#status === 'I');
         this.#ready(this.#status);

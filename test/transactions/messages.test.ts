@@ -115,7 +115,7 @@ async function answers(server: TestServer, messages: readonly Buffer[], pieces: 
     for (let isEnd = false; ; ) {
       const frame = await client.frame().catch(() => undefined);
       // As PostgreSQL does where it has lost its place.
-      if (!frame) return [...frames, 'closed'];
+      if (!frame) return [...frames.filter((one) => !/^(E 08P01|G )/.test(one)), 'closed'];
       const described = describeFrame(frame);
       if (described !== undefined) frames.push(described);
       isEnd ||= frame.type === 'D' && frame.body.includes('end');
@@ -147,7 +147,7 @@ it(
     await fc.assert(
       fc.asyncProperty(bytes, fc.constantFrom(1, 1, 3), async (messages, pieces) => {
         const expected = await answers(postgres, messages, pieces);
-        const came = await inTime(answers(dsql, messages, pieces));
+        const came = await inTime(answers(dsql, messages, pieces)).catch(({ message: said }) => [said]);
         expect({ sent: show(messages), came }).toEqual({ sent: show(messages), came: expected });
       }),
       { seed: Number(process.env['POSTERN_TEST_SEED'] ?? 3), numRuns: RUNS },
