@@ -19,6 +19,16 @@ export async function measureThroughput({ postern, pgbouncer, direct, rounds, se
       samples: { postern: ours, pgbouncer: theirs },
     });
   }
+  // Blocks of BEGIN, UPDATE, SELECT, INSERT, COMMIT, which the rules of transactions look into.
+  const writing = ['-N', '--max-tries=10', '-M', 'prepared', '-c', '8', '-j', '2', '-T', String(seconds)];
+  const [written, theirWritten] = await alternate([postern, pgbouncer], rounds, (target) => pgbench(target, writing));
+  figures.push({
+    name: 'transactions a second that write, 8 clients, prepared',
+    value: pairedRatio(written, theirWritten, 'tps'),
+    unit: '×',
+    note: `${format(medianOf(written, 'tps'))}${costs(written)}; PgBouncer ${format(medianOf(theirWritten, 'tps'))}${costs(theirWritten)}`,
+    samples: { postern: written, pgbouncer: theirWritten },
+  });
   const one = ['-S', '-M', 'prepared', '-c', '1', '-T', String(seconds)];
   const [base, ours, theirs] = await alternate([direct, postern, pgbouncer], rounds, (target) => pgbench(target, one));
   // Of the medians: a difference of two times within one round is mostly the noise of that round.

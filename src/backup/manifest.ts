@@ -39,9 +39,14 @@ export async function readManifest(folder: string): Promise<Manifest> {
   const facts = await lstat(path).catch(() => undefined);
   if (!facts?.isFile()) throw new Error(`${folder} is no whole backup: it has no ${MANIFEST}`);
   if (facts.size > MAX_MANIFEST) throw new Error(`${path} is too large`);
-  const manifest = JSON.parse(await readFile(path, 'utf8')) as Partial<Manifest>;
-  const { format, folders, files, databases } = manifest;
-  const isWhole = Array.isArray(folders) && Array.isArray(databases) && typeof files === 'object' && files !== null;
+  return parseManifest(await readFile(path, 'utf8'), path);
+}
+
+/** `path` is what messages call it. Throws an Error where the text is no manifest of this kind. */
+export function parseManifest(text: string, path: string): Manifest {
+  const manifest = readJson(text, path) as Partial<Record<keyof Manifest, unknown>> | null;
+  const { format, folders, files, databases } = manifest ?? {};
+  const isWhole = isTexts(folders) && isTexts(databases) && typeof files === 'object' && files !== null;
   if (format !== 1 || !isWhole) throw new Error(`${path} is of another version of Postern`);
   for (const name of [...folders, ...Object.keys(files)]) {
     // It says where files are written to.
@@ -49,7 +54,28 @@ export async function readManifest(folder: string): Promise<Manifest> {
       throw new Error(`${path} names ${JSON.stringify(name)}, which is no path in a backup`);
     }
   }
-  return manifest as Manifest;
+  for (const [name, facts] of Object.entries(files)) {
+    if (!isFacts(facts)) throw new Error(`${path} has no size and digest of ${JSON.stringify(name)}`);
+  }
+  return manifest as unknown as Manifest;
+}
+
+function readJson(text: string, path: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw new Error(`${path} is no JSON`);
+  }
+}
+
+function isTexts(value: unknown): value is string[] {
+  return Array.isArray(value) && value.every((item) => typeof item === 'string');
+}
+
+function isFacts(value: unknown): value is FileFacts {
+  const { size, sha256 } = (value ?? {}) as Partial<Record<keyof FileFacts, unknown>>;
+  const isDigest = typeof sha256 === 'string' && /^[0-9a-f]{64}$/.test(sha256);
+  return isDigest && Number.isSafeInteger(size) && (size as number) >= 0;
 }
 
 /** Throws an Error that names the first file that is missing, changed, or not in the manifest. */

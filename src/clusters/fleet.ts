@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import type { Log } from '../audit/log.ts';
-import type { EngineHost } from '../engine/port.ts';
+import type { EngineHost, StopHow } from '../engine/port.ts';
 import { Refused } from '../refused.ts';
 import type { openRoleCatalog } from '../roles/role-catalog.ts';
 import type { AwakeCluster } from './cluster.ts';
@@ -234,13 +234,14 @@ export class Fleet {
     const { running } = place;
     if (!running) return;
     this.#options.log.warn({ database, reason }, 'a database was lost and starts again when it is wanted');
-    this.#takeDown(database, place, running);
+    // A server one of whose processes was killed is replaying its log, and may not hear of a fast shutdown until then.
+    this.#takeDown(database, place, running, 'immediate');
   }
 
-  #takeDown(database: string, place: Place, running: AwakeCluster): void {
+  #takeDown(database: string, place: Place, running: AwakeCluster, how: StopHow): void {
     place.stayAwake();
     place.awake = place.running = undefined;
-    this.#goDown(database, place, this.#stopped(database, running));
+    this.#goDown(database, place, this.#stopped(database, running, how));
   }
 
   /** The time without use begins now, if it does. */
@@ -257,14 +258,14 @@ export class Fleet {
   /** Stops what runs or is about to. Never rejects. */
   async #stop(database: string, place: Place): Promise<void> {
     if (!place.running) await place.awake?.catch(() => undefined);
-    if (place.running) this.#takeDown(database, place, place.running);
+    if (place.running) this.#takeDown(database, place, place.running, 'fast');
     await place.down;
   }
 
-  async #stopped(database: string, { engine, catalog }: AwakeCluster): Promise<void> {
+  async #stopped(database: string, { engine, catalog }: AwakeCluster, how: StopHow): Promise<void> {
     try {
       // Not one after the other: a session that hangs must not keep the server from its end.
-      await Promise.all([catalog.close().catch(() => undefined), engine.stop()]);
+      await Promise.all([catalog.close().catch(() => undefined), engine.stop(how)]);
     } catch (error) {
       this.#options.log.error({ err: error, database }, 'stopping a database failed');
     }

@@ -1,3 +1,4 @@
+import { setTimeout as timer } from 'node:timers/promises';
 import type { Log } from '../audit/log.ts';
 import type { Engine } from './port.ts';
 
@@ -5,21 +6,36 @@ import type { Engine } from './port.ts';
 export interface KeptEngine {
   /** The one that runs now, or ran last; its socket may be another after a restart. */
   current(): Engine;
-  /** Resolves when the server cannot be brought back, with a text that says why. */
+  /** Resolves when the server could not be brought back for an hour, with a text that says why. */
   failed: Promise<string>;
   stop(): Promise<void>;
 }
 
-/** A server that dies more often than this within an hour has a reason that a restart does not remove. */
-const MAX_RESTARTS = 10;
-const HOUR = 3_600_000;
+/** In ms, before a server is started again that has just been started or could not be: the first, and the longest. */
+const FIRST_WAIT = 100;
+const LONGEST_WAIT = 2_000;
+/** In ms: who has run that long has not ended because of its start. */
+const STEADY = 2_000;
+/** In ms of waiting: a disk that is full has room again some time; what lasts longer a restart does not mend. */
+const PATIENCE = 3_600_000;
 
-/** Throws what the first `start` throws. */
-export async function keepRunning(start: () => Promise<Engine>, log: Log, now: () => Date): Promise<KeptEngine> {
+/**
+ * Throws what the first `start` throws. Later ones are tried again, at once at first, then ever less often. `pause` waits
+ * so many ms, or until the signal.
+ */
+export async function keepRunning(
+  start: () => Promise<Engine>,
+  log: Log,
+  now: () => Date,
+  pause: (ms: number, signal: AbortSignal) => Promise<unknown> = (ms, signal) => timer(ms, undefined, { signal }),
+): Promise<KeptEngine> {
   let engine = await start();
-  let stopping: Promise<void> | undefined;
+  let startedAt = now();
+  const stopping = new AbortController();
+  let stopped: Promise<void> | undefined;
   let restarting: Promise<void> | undefined;
-  let restarts: number[] = [];
+  let wait = 0;
+  let waited = 0;
   let fail: (why: string) => void = () => undefined;
   const failed = new Promise<string>((resolve) => {
     fail = resolve;
@@ -29,33 +45,41 @@ export async function keepRunning(start: () => Promise<Engine>, log: Log, now: (
 
   function watch(watched: Engine): void {
     watched.ended.then((how) => {
-      if (stopping) return;
-      restarting = restart(how);
+      if (!stopping.signal.aborted) restarting = restart(how);
     });
   }
 
   async function restart(how: string): Promise<void> {
-    const time = now().getTime();
-    restarts = [...restarts.filter((earlier) => time - earlier < HOUR), time];
-    if (restarts.length > MAX_RESTARTS) {
-      fail(`it ended ${restarts.length} times within an hour, at last: ${how}`);
-      return;
-    }
+    // A clock that was set back has seen enough, too.
+    if (Math.abs(now().getTime() - startedAt.getTime()) >= STEADY) wait = waited = 0;
     log.error({ how }, 'the PostgreSQL of the control database ended and is started again');
-    try {
-      engine = await start();
-      watch(engine);
-    } catch (error) {
-      fail((error as Error).message);
+    for (let why = how; waited < PATIENCE; ) {
+      if (wait > 0) await pause(wait, stopping.signal).catch(() => undefined);
+      if (stopping.signal.aborted) return;
+      waited += wait;
+      wait = Math.min(Math.max(FIRST_WAIT, 2 * wait), LONGEST_WAIT);
+      try {
+        engine = await start();
+        startedAt = now();
+        watch(engine);
+        return;
+      } catch (error) {
+        const { message } = error as Error;
+        if (message !== why) log.error({ err: error }, 'the PostgreSQL of the control database does not start');
+        why = message;
+      }
+      if (waited >= PATIENCE) how = why;
     }
+    fail(how);
   }
 
   return {
     current: () => engine,
     failed,
     stop() {
-      stopping ??= (restarting ?? Promise.resolve()).then(() => engine.stop());
-      return stopping;
+      stopping.abort();
+      stopped ??= (restarting ?? Promise.resolve()).then(() => engine.stop());
+      return stopped;
     },
   };
 }

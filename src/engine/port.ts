@@ -16,9 +16,15 @@ export interface Engine {
   readonly pid: number;
   /** Resolves when the server has ended without being asked to, with a text that says how. */
   readonly ended: Promise<string>;
-  /** Ends all sessions and stops the server; its data stay. Idempotent. */
-  stop(): Promise<void>;
+  /** Ends all sessions and stops the server; its data stay. Idempotent: the first call says how. */
+  stop(how?: StopHow): Promise<void>;
 }
+
+/**
+ * PostgreSQL's shutdown modes: `fast`, the usual one, ends the sessions and writes a checkpoint; `immediate` ends the
+ * processes, and what was committed is in the log that the next start replays.
+ */
+export type StopHow = 'fast' | 'immediate';
 
 export interface EngineOptions {
   /** The instance's own name, such as `control` or a cluster id: [a-z0-9-]+. */

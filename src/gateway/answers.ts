@@ -17,7 +17,7 @@ export interface Answer {
   tagFrames: Buffer[];
   /** Of a request of ours: the first column of its rows. */
   values: string[];
-  /** Of all that depends on data. */
+  /** Of all that depends on data, as the engine said it. */
   digest: string;
   /** Whether the client has got some of it already. */
   streamed: boolean;
@@ -87,7 +87,7 @@ export class Answers {
 
   /** Rejects when the session ends before. */
   expect(reader?: AnswerReader): Promise<Answer> {
-    return new Promise((resolve, reject) => {
+    const answered = new Promise<Answer>((resolve, reject) => {
       this.#pending.push({
         reader,
         answer: {
@@ -109,6 +109,9 @@ export class Answers {
         reject,
       });
     });
+    // A session that is over ends the turn of who waits for another answer: what nobody waits for any more must not end the process.
+    answered.catch(() => undefined);
+    return answered;
   }
 
   push(chunk: Buffer): void {
@@ -170,9 +173,9 @@ export class Answers {
       case 'C':
         return this.#tag(pending, frame);
       case 'I':
-        return this.#count(pending, '', frame);
+        return this.#count(pending, '', frame, frame);
       case 's':
-        return this.#count(pending, undefined, frame);
+        return this.#count(pending, undefined, frame, frame);
       case 'E':
         return this.#error(pending, frame);
       case 'Z':
@@ -204,13 +207,13 @@ export class Answers {
   #tag(pending: Pending, frame: Buffer): Verdict {
     const verdict = pending.reader?.commandComplete();
     const told = verdict instanceof Buffer ? verdict : frame;
-    return this.#count(pending, commandTag(told), told);
+    return this.#count(pending, commandTag(told), told, frame);
   }
 
-  #count(pending: Pending, tag: string | undefined, frame: Buffer): Verdict {
+  #count(pending: Pending, tag: string | undefined, frame: Buffer, raw: Buffer): Verdict {
     const { answer, reader } = pending;
     if (!reader) {
-      pending.hash.update(frame);
+      pending.hash.update(raw);
       return NOTHING;
     }
     if (pending.muted) return NOTHING;
@@ -221,7 +224,7 @@ export class Answers {
       answer.errorFrame = errorResponse(wrong);
       return NOTHING;
     }
-    pending.hash.update(frame);
+    pending.hash.update(raw);
     if (frame[0] === 0x43) answer.tagFrames.push(Buffer.from(frame));
     if (answer.lastTag) this.#hold(pending, reader, answer.lastTag);
     answer.lastTag = Buffer.from(frame);

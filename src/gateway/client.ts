@@ -18,6 +18,7 @@ export class Client {
   #stream: Socket;
   #reader: ByteReader;
   #failure: Error | undefined;
+  #shakesHands = false;
 
   constructor(socket: Socket) {
     this.remoteAddress = plainAddress(socket.remoteAddress);
@@ -48,14 +49,15 @@ export class Client {
     return this.#stream;
   }
 
-  /** Does the server's side of the TLS handshake. Throws ConnectionEnded when it fails. */
+  /** Does the server's side of the TLS handshake. Throws ConnectionEnded when it fails, or what `fail` was given. */
   async secure(tls: ServerTls): Promise<TLSSocket> {
+    if (this.#failure) throw this.#failure;
     this.#reader.release();
     const stream = new TLSSocket(this.#stream, { isServer: true, ...tls });
     stream.on('error', () => undefined);
     this.#stream = stream;
     this.#reader = new ByteReader(stream);
-    if (this.#failure) this.#reader.fail(this.#failure);
+    this.#shakesHands = true;
     await new Promise<void>((resolve, reject) => {
       const failed = (error?: Error) =>
         reject(this.#failure ?? new ConnectionEnded(`TLS handshake failed: ${error?.message ?? 'connection closed'}`));
@@ -64,6 +66,7 @@ export class Client {
       stream.once('error', failed);
       stream.once('close', () => failed());
     });
+    this.#shakesHands = false;
     return stream;
   }
 
@@ -71,7 +74,8 @@ export class Client {
   fail(error: Error): void {
     this.#failure ??= error;
     this.#reader.fail(error);
-    if (this.#stream instanceof TLSSocket && !this.#stream.getProtocol()) this.#stream.destroy();
+    // Nothing reads then but TLS itself, which waits for as long as the client likes.
+    if (this.#shakesHands) this.#stream.destroy();
   }
 }
 

@@ -109,7 +109,10 @@ function readGreeting(bytes: Buffer): Omit<EngineSession, 'socket'> | undefined 
   let processId = 0;
   let secretKey: Buffer | undefined;
   for (let at = 0; bytes.length - at >= 5; ) {
-    const next = at + 1 + bytes.readInt32BE(at + 1);
+    const length = bytes.readInt32BE(at + 1);
+    // It would lead back to where it stands, for ever.
+    if (length < 4) throw new Error(`the engine greets with a message of ${length} bytes`);
+    const next = at + 1 + length;
     if (next > bytes.length) return undefined;
     const body = bytes.subarray(at + 5, next);
     switch (String.fromCharCode(bytes[at] as number)) {

@@ -394,7 +394,7 @@ export class TransactionRunner implements Party {
   get standing(): 'idle' | 'busy' | 'fixed' {
     const block = this.#block;
     if (this.#working || !block) return 'busy';
-    return block.canRewind ? 'idle' : 'fixed';
+    return block.canRewind && !block.rewound ? 'idle' : 'fixed';
   }
 
   async rewind(): Promise<void> {

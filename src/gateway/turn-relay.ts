@@ -612,9 +612,10 @@ export class TurnRelay extends Relay {
     if (frame[0] === CODE.S) {
       this.#statements.parameterStatus(frame);
       this.toClient(Buffer.from(frame));
-    } else {
-      this.#readNoticeFrame(frame);
+    } else if (isLogMessage(frame)) {
+      this.#readLock(frame);
     }
+    // What is done again has been told before.
     return NOTHING;
   }
 
@@ -624,6 +625,11 @@ export class TurnRelay extends Relay {
       this.#inject(decodeFields(frame.subarray(5)));
       return NOTHING;
     }
+    this.#readLock(frame);
+    return NOTHING;
+  }
+
+  #readLock(frame: Buffer): void {
     const lock = lockMessage(frame);
     const { conflicts } = this.#cluster;
     if (lock?.kind === 'waits') {
@@ -631,7 +637,6 @@ export class TurnRelay extends Relay {
     } else if (lock) {
       conflicts.waitsNoMore(this.#runner);
     }
-    return NOTHING;
   }
 
   /** The operator has asked for conflicts to be feigned. */

@@ -34,6 +34,11 @@ export interface Target {
   dropped: boolean;
 }
 
+/** In ms. */
+export const CONNECT_TIME = 10_000;
+const STATEMENT_TIME = 30_000;
+const ANSWER_TIME = 40_000;
+
 /** In minutes, for finished jobs (user guide, "Asynchronous indexes"): they go when another job comes. */
 const KEPT = 30;
 
@@ -99,7 +104,10 @@ export class JobStore {
     const client = new pg.Client({
       ...socketClientConfig({ socketPath: engine.socketPath, user: engine.superuser, database: 'postgres' }),
       application_name: 'postern jobs',
-      options: '-c search_path=pg_catalog -c statement_timeout=30000',
+      connectionTimeoutMillis: CONNECT_TIME,
+      // What is not answered by then never will be: a statement has less time.
+      query_timeout: ANSWER_TIME,
+      options: `-c search_path=pg_catalog -c statement_timeout=${STATEMENT_TIME}`,
     });
     // Whoever asks next is told.
     client.on('error', () => undefined);
@@ -129,8 +137,9 @@ export class JobStore {
     await this.#client.query(FINISH, [id, details === undefined ? 'completed' : 'failed', details, index]);
   }
 
-  async close(): Promise<void> {
-    await this.#client.end().catch(() => undefined);
+  /** Nobody needs to wait for its end. */
+  close(): void {
+    void this.#client.end().catch(() => undefined);
   }
 }
 

@@ -1,7 +1,7 @@
 import pg from 'pg';
 import type { Engine } from '../engine/port.ts';
 import { socketClientConfig } from '../state/socket-client.ts';
-import type { Job, JobStore, Outcome, Target } from './job-store.ts';
+import { CONNECT_TIME, type Job, type JobStore, type Outcome, type Target } from './job-store.ts';
 import { DUPLICATE_KEY, JOB_APPLICATION } from './jobs-sql.ts';
 
 export interface JobWork {
@@ -72,6 +72,7 @@ async function attempt(job: Job, target: Target, { engine, closing }: JobWork): 
     // Names are resolved and expressions run with the submitter's rights, never with more.
     ...socketClientConfig({ socketPath: engine.socketPath, user: target.loginRole ?? '', database: 'postgres' }),
     application_name: `${JOB_APPLICATION}${job.id}`,
+    connectionTimeoutMillis: CONNECT_TIME,
     // What a role has set for its sessions is not meant for these.
     options:
       '-c statement_timeout=0 -c lock_timeout=0 -c default_transaction_isolation=read\\ committed -c default_transaction_read_only=off',

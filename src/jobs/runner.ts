@@ -143,7 +143,7 @@ export class JobRunner {
     } finally {
       // A job must not be taken up twice.
       await Promise.allSettled([...running].map(({ ended }) => ended));
-      await store?.close();
+      store?.close();
       use.release();
       this.#places.delete(database);
     }

@@ -14,7 +14,7 @@ import { SESSION_SQL } from './session-sql.ts';
 import { TRANSACTIONS_SQL } from './transactions-sql.ts';
 
 /** Version of the catalog below. Raise it with every change: `CATALOG_SQL` is run again on databases of an older one. */
-export const CATALOG_VERSION = 6;
+export const CATALOG_VERSION = 8;
 
 /** The predefined role. */
 export const ADMIN_ROLE = 'admin';
@@ -121,12 +121,13 @@ BEGIN
   END IF;
   -- A role dropped by way of DROP OWNED may have left rows behind.
   DELETE FROM postern.iam_mapping m WHERE NOT EXISTS (SELECT FROM pg_authid a WHERE a.oid = m.pg_role_oid);
-  BEGIN
-    INSERT INTO postern.iam_mapping (iam_oid, arn, pg_role_oid, grantor_pg_role_oid)
-    VALUES (pg_nextoid('pg_user_mapping', 'oid', 'pg_user_mapping_oid_index'), arn, role_oid, '${ADMIN_ROLE}'::regrole);
-  EXCEPTION WHEN unique_violation THEN
+  -- No handler of exceptions: what is done below one is held until the whole transaction ends, ROLLBACK TO or not.
+  INSERT INTO postern.iam_mapping (iam_oid, arn, pg_role_oid, grantor_pg_role_oid)
+  VALUES (pg_nextoid('pg_user_mapping', 'oid', 'pg_user_mapping_oid_index'), arn, role_oid, '${ADMIN_ROLE}'::regrole)
+  ON CONFLICT DO NOTHING;
+  IF NOT FOUND THEN
     RAISE duplicate_object USING MESSAGE = format('IAM role %s is already associated with role %s', arn, pg_role);
-  END;
+  END IF;
   EXECUTE format('CREATE USER MAPPING IF NOT EXISTS FOR %I SERVER aws_iam', pg_role);
   PERFORM pg_notify('${MAPPING_CHANNEL}', '');
   RAISE INFO USING ERRCODE = '${TAG_NOTICE}', MESSAGE = 'AWS IAM GRANT',

@@ -18,6 +18,11 @@ const CASES = Object.entries(VALUES)
   .map(([name, value]) => `WHEN '${name}' THEN ${value}`)
   .join(' ');
 
+/** Of these, what PostgreSQL has a row for in pg_settings. */
+const LISTED = ['server_version', 'server_version_num', 'client_min_messages']
+  .map((name) => `WHEN '${name}' THEN ${VALUES[name]}`)
+  .join(' ');
+
 /** `tagNotice` is the SQLSTATE of the message by which a statement asks for another command tag. */
 // The functions are bound when they are made: a search path of their own would be what they answer with.
 export const environmentSql = (tagNotice: string) => `
@@ -40,13 +45,10 @@ BEGIN
 END $$;
 
 CREATE OR REPLACE VIEW sys.pg_settings AS
-  SELECT name, CASE name WHEN 'server_version' THEN ${VALUES['server_version']}
-    WHEN 'server_version_num' THEN ${VALUES['server_version_num']} ELSE setting END AS setting,
+  SELECT name, CASE name ${LISTED} ELSE setting END AS setting,
     unit, category, short_desc, extra_desc, context, vartype, source, min_val, max_val, enumvals,
-    CASE name WHEN 'server_version' THEN ${VALUES['server_version']}
-    WHEN 'server_version_num' THEN ${VALUES['server_version_num']} ELSE boot_val END AS boot_val,
-    CASE name WHEN 'server_version' THEN ${VALUES['server_version']}
-    WHEN 'server_version_num' THEN ${VALUES['server_version_num']} ELSE reset_val END AS reset_val,
+    CASE name ${LISTED} ELSE boot_val END AS boot_val,
+    CASE name ${LISTED} ELSE reset_val END AS reset_val,
     sourcefile, sourceline, pending_restart
   FROM pg_catalog.pg_settings;
 GRANT SELECT ON sys.pg_settings TO PUBLIC;

@@ -11,8 +11,8 @@ export function byteLiteral(text: string): string {
  * be the quote too early.
  */
 export function dollarQuote(text: string): string {
-  for (let number = 0; ; number++) {
-    const tag = `$q${number}`;
-    if (!text.includes(tag)) return `${tag}$`;
-  }
+  // More digits than any that stand there: to try one number after the other would take the square of a hostile text.
+  let digits = 1;
+  for (const [found] of text.matchAll(/\$q\d*/g)) digits = Math.max(digits, found.length - 1);
+  return `$q${'0'.repeat(digits)}$`;
 }

@@ -9,6 +9,7 @@
  * - It takes standard_conforming_strings to be on, and text to be UTF-8. Broken UTF-8 does it no harm.
  */
 import createInstance, { type PgQueryInstance } from 'libpg-query/wasm/libpg-query.js';
+import { hasCostlyComments } from './comment-runs.ts';
 
 /** One statement of a text. */
 export interface ParsedStatement {
@@ -24,7 +25,7 @@ export type Parsed =
   | { kind: 'statements'; statements: readonly ParsedStatement[] }
   /** PostgreSQL will refuse the text with this message; `position` counts characters from 1, 0 when there is none. */
   | { kind: 'syntax-error'; message: string; position: number }
-  /** It nests too deeply for this stack. */
+  /** It nests too deeply for this stack, or in a way that takes too long. */
   | { kind: 'too-deep' };
 
 /** The longest text, in bytes, that may be parsed where others wait. */
@@ -64,6 +65,7 @@ export class Parser {
   /** `sql` has one character a byte (latin1) and is read up to its first zero byte, as PostgreSQL does. */
   parse(sql: string): Parsed {
     if (sql === '' || sql.startsWith('\0')) return { kind: 'statements', statements: [] };
+    if (hasCostlyComments(sql)) return { kind: 'too-deep' };
     const instance = this.#instance;
     // Both instances are lost within a moment: somebody is trying.
     if (instance === undefined) return { kind: 'too-deep' };

@@ -11,8 +11,12 @@ import { drafted } from './tables.ts';
 
 /** Changes that may wait for their turn; more are refused. */
 const MAX_WAITING = 1000;
-/** Between attempts to reconnect, in milliseconds: the first, and the longest after doubling. */
+/**
+ * Between attempts to reconnect, in milliseconds: the first, and the longest; each is a little longer than the one before,
+ * so that a database which is back is found after a fifth more of the time that it was away.
+ */
 const FIRST_BACKOFF = 25;
+const BACKOFF_GROWTH = 1.25;
 const LONGEST_BACKOFF = 2000;
 /** How long a change whose COMMIT went unanswered waits to learn what became of it, in milliseconds. */
 const OUTCOME_LIMIT = 30_000;
@@ -245,7 +249,11 @@ class OpenStore implements ControlStore {
   }
 
   async #reconnect(): Promise<void> {
-    for (let wait = FIRST_BACKOFF; !this.#closing.signal.aborted; wait = Math.min(wait * 2, LONGEST_BACKOFF)) {
+    for (
+      let wait = FIRST_BACKOFF;
+      !this.#closing.signal.aborted;
+      wait = Math.min(wait * BACKOFF_GROWTH, LONGEST_BACKOFF)
+    ) {
       try {
         await this.connect(checkVersion);
         this.#log.info('the control database is back');

@@ -53,6 +53,7 @@ export function permittedUrl(address: string, isLocal: boolean): URL {
   if (
     !url ||
     !isSafe ||
+    hasEmptyLabel(url.hostname) ||
     isUnspecified(url.hostname) ||
     (isLoopbackUrl && !isLocal) ||
     url.username !== '' ||
@@ -65,17 +66,29 @@ export function permittedUrl(address: string, isLocal: boolean): URL {
 
 /** `localhost` and the loopback addresses, as `URL` writes them. */
 function isLoopback(hostname: string): boolean {
-  if (hostname === 'localhost' || hostname.endsWith('.localhost') || hostname === '[::1]') return true;
-  // An IPv4-mapped address: 7f00:… is 127.0.….
-  if (/^\[::ffff:7f[0-9a-f]{2}:/.test(hostname)) return true;
-  return isIP(hostname) === 4 && hostname.startsWith('127.');
+  return (
+    hostname === 'localhost' ||
+    hostname.endsWith('.localhost') ||
+    hostname === '[::1]' ||
+    firstByteOfIPv4(hostname) === 127
+  );
+}
+
+/** Of an IPv4 address, also in its IPv6-mapped form: `[::ffff:7f00:1]` is 127.0.0.1. Undefined for everything else. */
+function firstByteOfIPv4(hostname: string): number | undefined {
+  if (isIP(hostname) === 4) return Number(hostname.split('.', 1)[0]);
+  const [, word] = /^\[::ffff:([0-9a-f]{1,4}):[0-9a-f]{1,4}\]$/.exec(hostname) ?? [];
+  return word === undefined ? undefined : Number.parseInt(word, 16) >> 8;
+}
+
+/** `localhost.` and `0..` are names of this machine to some resolvers, and `URL` leaves them as they are. */
+function hasEmptyLabel(hostname: string): boolean {
+  return hostname.split('.').includes('');
 }
 
 /** To connect to it means to connect to this machine. */
 function isUnspecified(hostname: string): boolean {
-  return (
-    hostname === '[::]' || hostname.startsWith('[::ffff:0:') || (isIP(hostname) === 4 && hostname.startsWith('0.'))
-  );
+  return hostname === '[::]' || firstByteOfIPv4(hostname) === 0;
 }
 
 function fetchBody(url: URL, signal: AbortSignal): Promise<string> {

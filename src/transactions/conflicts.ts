@@ -12,7 +12,7 @@ import type { Relation } from '../sql/statement-findings.ts';
 export interface Party {
   /** Of its process in the engine. */
   readonly processId: number;
-  /** `idle`: its transaction can be rewound now; `fixed`: it is idle, and cannot. */
+  /** `idle`: its transaction can be rewound now; `fixed`: it is idle, and cannot, or has been already. */
   readonly standing: 'idle' | 'busy' | 'fixed';
   /** Undoes what its transaction has done, so that its locks go; it does it again before it goes on. */
   rewind(): Promise<void>;
@@ -166,23 +166,30 @@ export class Conflicts {
       waiting.again = false;
       const blockers = await waiting.blockers().catch(() => []);
       if (this.#waiting.get(waiting.party) !== waiting) return;
-      await Promise.all(blockers.map((processId) => this.#clear(waiting, processId)));
+      const cleared = await Promise.all(blockers.map((processId) => this.#clear(waiting, processId)));
+      // PostgreSQL lets go at once, or it does not do so before the transaction ends.
+      waiting.again ||= cleared.includes(true);
     } while (waiting.again && this.#waiting.get(waiting.party) === waiting);
     waiting.looking = false;
   }
 
-  async #clear(waiting: Waiting, processId: number): Promise<void> {
+  /** Says whether something was rewound. */
+  async #clear(waiting: Waiting, processId: number): Promise<boolean> {
     const blocker = this.#parties.get(processId);
     // Not a client's session: it does not hold its locks while it rests.
-    if (!blocker || blocker === waiting.party) return;
+    if (!blocker || blocker === waiting.party) return false;
     const mine = waiting.transaction;
     const its = this.#current.get(blocker);
     if (waiting.forRow && mine && its) {
       mine.rivals.add(its);
       its.rivals.add(mine);
     }
-    if (blocker.standing === 'idle') await blocker.rewind();
-    else if (blocker.standing === 'fixed') waiting.party.giveUp();
+    if (blocker.standing === 'idle') {
+      await blocker.rewind();
+      return true;
+    }
+    if (blocker.standing === 'fixed') waiting.party.giveUp();
+    return false;
   }
 }
 

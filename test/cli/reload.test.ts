@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { cleanUp, MAIN, makeFolder, type StartedServer, startServerProcess } from '../harness/cli.ts';
+import { assertNoSecrets } from '../harness/no-secrets.ts';
 
 /** SIGHUP: what a running server takes from its configuration file, with sessions open. */
 
@@ -154,6 +155,7 @@ describe('reading the configuration again', () => {
       child.kill('SIGINT');
     }
     expect(await ended).toEqual([0, null]);
+    assertNoSecrets(stderr, 'standard error');
   });
 
   it('takes the next one that is right, and many at once one after the other', async () => {

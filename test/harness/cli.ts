@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Environment } from '../../src/cli/environment.ts';
+import { assertNoSecrets, assertNoSecretsInAuditLog, keepSecret } from './no-secrets.ts';
 import { type Finished, run } from './programs.ts';
 
 /** The built program; `npm test` builds it first. */
@@ -70,14 +71,24 @@ export async function startServerProcess(cwd: string, args: readonly string[] = 
   } finally {
     watcher.close();
   }
+  const environment = JSON.parse(readFileSync(readyFile, 'utf8')) as Environment;
+  keepSecret(environment['AWS_SECRET_ACCESS_KEY']);
+  keepSecret(environment['PGPASSWORD']?.slice(-64));
+  const checked = exited.then((status) => {
+    assertNoSecrets(stderr, 'standard error');
+    assertNoSecretsInAuditLog(join(cwd, '.postern'));
+    return status;
+  });
+  // Who waits for it gets it.
+  checked.catch(() => undefined);
   const server: StartedServer = {
     child,
-    environment: JSON.parse(readFileSync(readyFile, 'utf8')),
+    environment,
     stderr: () => stderr,
     stop(signal = 'SIGINT') {
       started.delete(server);
       child.kill(signal);
-      return exited;
+      return checked;
     },
   };
   started.add(server);

@@ -7,6 +7,7 @@ import {
 } from '@aws-sdk/client-iam';
 import { AssumeRoleCommand } from '@aws-sdk/client-sts';
 import type { SigningCredentials } from '../../src/sigv4/presign.ts';
+import { keepSecret } from './no-secrets.ts';
 import type { TestServer } from './server.ts';
 
 /** A policy with one statement. */
@@ -24,6 +25,7 @@ export async function makeUser({ iam }: TestServer, name: string, document: stri
   await iam.send(new CreateUserCommand({ UserName: name }));
   await iam.send(new PutUserPolicyCommand({ UserName: name, PolicyName: 'access', PolicyDocument: document }));
   const { AccessKey } = await iam.send(new CreateAccessKeyCommand({ UserName: name }));
+  keepSecret(AccessKey?.SecretAccessKey);
   return { accessKeyId: AccessKey?.AccessKeyId as string, secretAccessKey: AccessKey?.SecretAccessKey as string };
 }
 
@@ -39,6 +41,8 @@ export async function makeRole({ iam }: TestServer, name: string, document: stri
 /** Temporary credentials of a session of the role. */
 export async function assume({ sts }: TestServer, roleArn: string, session = 'test'): Promise<SigningCredentials> {
   const { Credentials } = await sts.send(new AssumeRoleCommand({ RoleArn: roleArn, RoleSessionName: session }));
+  keepSecret(Credentials?.SecretAccessKey);
+  keepSecret(Credentials?.SessionToken);
   return {
     accessKeyId: Credentials?.AccessKeyId as string,
     secretAccessKey: Credentials?.SecretAccessKey as string,

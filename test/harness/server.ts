@@ -10,6 +10,7 @@ import { type Environment, makeEnvironment } from '../../src/cli/environment.ts'
 import { type Options, readOptions } from '../../src/config/options.ts';
 import { type RunningServer, startServer } from '../../src/main.ts';
 import { presignToken, type SigningCredentials } from '../../src/sigv4/presign.ts';
+import { assertNoSecrets, assertNoSecretsInAuditLog, keepSecret } from './no-secrets.ts';
 
 /** One line of the server's log. */
 export type LogLine = Record<string, unknown> & { event?: string };
@@ -45,15 +46,22 @@ export async function startTestServer(changes: Partial<Options> = {}, durable = 
   const environment = await makeEnvironment(server, options, new Date());
   const ca = readFileSync(environment['PGSSLROOTCERT'] as string, 'utf8');
   const root = server.rootCredentials();
+  keepSecret(root.secretAccessKey);
+  keepSecret(environment['PGPASSWORD']?.slice(-64));
   const opened = new Set<pg.Client>();
 
-  const awsClient = ({ accessKeyId, secretAccessKey, sessionToken }: SigningCredentials) => ({
+  const awsClient = ({ accessKeyId, secretAccessKey, sessionToken }: SigningCredentials) => {
+    keepSecret(secretAccessKey);
+    keepSecret(sessionToken);
+    return clientConfig({ accessKeyId, secretAccessKey, sessionToken });
+  };
+  const clientConfig = ({ accessKeyId, secretAccessKey, sessionToken }: SigningCredentials) => ({
     region: options.region,
     endpoint: environment['AWS_ENDPOINT_URL'] as string,
     credentials: { accessKeyId, secretAccessKey, ...(sessionToken === undefined ? {} : { sessionToken }) },
   });
-  const token: TestServer['token'] = (user, credentials = root, tokenChanges = {}) =>
-    presignToken({
+  const token: TestServer['token'] = (user, credentials = root, tokenChanges = {}) => {
+    const made = presignToken({
       host: environment['POSTERN_CLUSTER_HOSTNAME'] as string,
       region: options.region,
       action: user === 'admin' ? 'DbConnectAdmin' : 'DbConnect',
@@ -62,6 +70,10 @@ export async function startTestServer(changes: Partial<Options> = {}, durable = 
       now: new Date(),
       ...tokenChanges,
     });
+    // The signature: with what else stands in the log it would be a token again.
+    keepSecret(made.slice(-64));
+    return made;
+  };
   const login: TestServer['login'] = (user, credentials = root) => ({
     host: 'localhost',
     port: server.pgPort,
@@ -93,6 +105,8 @@ export async function startTestServer(changes: Partial<Options> = {}, durable = 
     async stop() {
       await Promise.all([...opened].map((client) => client.end().catch(() => undefined)));
       await server.stop(0);
+      assertNoSecrets(log.map((line) => JSON.stringify(line)).join('\n'), 'the server’s log');
+      assertNoSecretsInAuditLog(dataDir);
       if (changes.dataDir === undefined) await rm(dataDir, { recursive: true, force: true });
     },
   };

@@ -14,12 +14,15 @@ export interface Frame {
 /** A client made of bytes, for what no driver would send. */
 export class WireClient {
   #socket: Socket;
+  /** Below TLS. */
+  readonly #tcp: Socket;
   #bytes: Buffer = Buffer.alloc(0);
   #waiting: (() => void)[] = [];
   #closed = false;
 
   private constructor(socket: Socket) {
     this.#socket = socket;
+    this.#tcp = socket;
     this.#listen();
   }
 
@@ -147,5 +150,10 @@ export class WireClient {
 
   end(): void {
     this.#socket.destroy();
+  }
+
+  /** Breaks off with RST: as a machine does that has lost its memory of the connection. */
+  reset(): void {
+    this.#tcp.resetAndDestroy();
   }
 }

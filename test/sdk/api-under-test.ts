@@ -20,6 +20,7 @@ import { createMemoryStore } from '../../src/state/memory-store.ts';
 import { createSealer } from '../../src/state/sealing.ts';
 import { createOidcKeys } from '../../src/sts/oidc-keys.ts';
 import { createSessionMaker } from '../../src/sts/session-token.ts';
+import { assertNoSecrets, keepSecret } from '../harness/no-secrets.ts';
 
 export const ACCOUNT = '123456789012';
 export const REGION = 'eu-west-1';
@@ -134,8 +135,13 @@ export async function startApi({
   const { port } = await server.listen({ host: '127.0.0.1', port: 0 });
   const endpoint = `http://127.0.0.1:${port}`;
   const root = rootCredentials(store, sealer);
+  keepSecret(root.secretAccessKey);
 
-  const config = (credentials: Credentials) => ({ endpoint, region: REGION, credentials, maxAttempts: 1 });
+  const config = (credentials: Credentials) => {
+    keepSecret(credentials.secretAccessKey);
+    keepSecret(credentials.sessionToken);
+    return { endpoint, region: REGION, credentials, maxAttempts: 1 };
+  };
   return {
     endpoint,
     port,
@@ -152,7 +158,11 @@ export async function startApi({
     iam: (credentials: Credentials = root) => new IAMClient(config(credentials)),
     sts: (credentials: Credentials = root) => new STSClient(config(credentials)),
     dsql: (credentials: Credentials = root, region = REGION) => new DSQLClient({ ...config(credentials), region }),
-    close: () => server.close(0),
+    async close() {
+      await server.close(0);
+      const text = lines.map(({ fields }) => `${JSON.stringify(fields)} ${(fields.err as Error)?.stack ?? ''}`);
+      assertNoSecrets(text.join('\n'), 'the log of the API');
+    },
   };
 }
 

@@ -104,8 +104,8 @@ export function createEmbeddedHost(options: EmbeddedOptions): EngineHost {
         superuser: SUPERUSER,
         pid: server.pid,
         ended: server.ended.finally(cleanUp),
-        async stop() {
-          await server.stop();
+        async stop(how) {
+          await server.stop(how);
           await cleanUp();
         },
       };

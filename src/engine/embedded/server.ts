@@ -1,5 +1,6 @@
 import type { ChildProcess } from 'node:child_process';
 import type { Log } from '../../audit/log.ts';
+import type { StopHow } from '../port.ts';
 import type { Binaries } from './binaries.ts';
 import { STOPPING } from './orphan.ts';
 import type { Owner } from './owner.ts';
@@ -20,8 +21,8 @@ export interface Server {
   ended: Promise<string>;
   /** Resolves when it has ended, asked or not. */
   exited: Promise<string>;
-  /** Idempotent. */
-  stop(): Promise<void>;
+  /** Idempotent: the first call says how. */
+  stop(how?: StopHow): Promise<void>;
 }
 
 /** Starts the server of a prepared folder; resolves when it accepts connections. Throws an Error with the last log lines. */
@@ -78,15 +79,16 @@ export async function startServer(
     pid,
     ended,
     exited,
-    stop() {
-      stopping ??= end(child, exited);
+    stop(how = 'fast') {
+      stopping ??= end(child, exited, how);
       return stopping;
     },
   };
 }
 
-async function end(child: ChildProcess, exited: Promise<string>): Promise<void> {
+async function end(child: ChildProcess, exited: Promise<string>, how: StopHow = 'fast'): Promise<void> {
   for (const way of STOPPING) {
+    if (how === 'immediate' && way.signal === 'SIGINT') continue;
     if (child.exitCode !== null || child.signalCode !== null) return;
     signal(child.pid!, way.signal);
     const timer = new AbortController();

@@ -61,7 +61,12 @@ export function checkSet(node: VariableSetStmt, subject: Subject): void {
 }
 
 /** Values that are the service's and not the engine's: their SHOW is answered by sys.show. */
-const OWN_VALUES = new Set(['server_version', 'server_version_num', 'disable_sync_create_index']);
+const OWN_VALUES = new Set([
+  'server_version',
+  'server_version_num',
+  'client_min_messages',
+  'disable_sync_create_index',
+]);
 
 export const SESSION_RULES: Rules<'VariableSetStmt' | 'VariableShowStmt' | 'DiscardStmt'> = {
   VariableSetStmt: { kind: 'session', check: checkSet },
