@@ -44,6 +44,7 @@ export interface AnswerReader {
 const MAX_HELD = 64 * 1024;
 const MAX_ENGINE_READ = 64 * 1024;
 const NOTHING = Buffer.alloc(0);
+const FATAL = Buffer.from('\0VFATAL\0');
 
 const RULES = new Map<string, FrameRule>();
 for (const type of '2ADKTVcdnt') RULES.set(type, { treatment: PASS, maxLength: 0x7fffffff });
@@ -232,7 +233,11 @@ export class Answers {
 
   #error(pending: Pending, frame: Buffer): Verdict {
     const { answer, reader } = pending;
-    if (answer.errorFrame) return NOTHING;
+    if (answer.errorFrame) {
+      // What ends the session comes after the error for which it is ended.
+      if (frame.includes(FATAL)) answer.errorFrame = Buffer.concat([answer.errorFrame, frame]);
+      return NOTHING;
+    }
     answer.error = decodeFields(frame.subarray(5));
     const verdict = reader?.errorResponse(frame);
     answer.errorFrame = verdict instanceof Buffer ? verdict : Buffer.from(frame);
@@ -258,6 +263,20 @@ export class Answers {
     resolve(answer);
     return NOTHING;
   }
+}
+
+/** DataRow, CommandComplete, EmptyQueryResponse, PortalSuspended. */
+const RESULTS = [0x44, 0x43, 0x49, 0x73];
+
+/** Whole messages, but for those that say that something was done. */
+export function withoutResults(frames: readonly Buffer[]): Buffer[] {
+  const messages = Buffer.concat(frames);
+  const kept: Buffer[] = [];
+  for (let at = 0, end = 0; messages.length - at > 4; at = end) {
+    end = at + 1 + messages.readInt32BE(at + 1);
+    if (!RESULTS.includes(messages[at] as number)) kept.push(messages.subarray(at, end));
+  }
+  return kept;
 }
 
 /** Of the rows in some messages. */

@@ -6,6 +6,8 @@ export interface PreparedStatement {
   /** One char a byte. */
   original: string;
   reading: Reading;
+  /** Of its parameters: what follows the text in Parse. */
+  types: Buffer;
 }
 
 /** Of each: names that a session may give to prepared statements and portals. */

@@ -24,10 +24,18 @@ export interface Step {
   /** What it runs, in order; nothing where the text cannot be read. */
   statements: readonly Statement[];
   bytes(writing: Writing): Buffer;
+  /** What has to be done before, without the client: prepares for tables of the session's own what it binds. */
+  preparation?(writing: Writing): Buffer | undefined;
   /** Of what it keeps in memory, in bytes. */
   size: number;
   /** Whether it binds portals, which last as long as their transaction. */
   binds: boolean;
+  /** Whether the next step ends the transaction, with what this one has bound. */
+  isEnded?: boolean;
+  /** Whether it says where the end is of what is copied in. */
+  endsCopy?: boolean;
+  /** The names of the statements that it prepares, one char a byte; the unnamed one is none. */
+  prepares?: readonly string[];
 }
 
 export interface Place {
@@ -108,7 +116,7 @@ export function simpleSteps(original: string, reading: Reading, writer: Writer):
 }
 
 const SYNC = message('S');
-const CODE = { P: 0x50, C: 0x43 } as const;
+const CODE = { P: 0x50, C: 0x43, copyDone: 0x63, copyFail: 0x66 } as const;
 
 /** One message of the extended query protocol, or some of which nothing is decided on. */
 export interface Piece {
@@ -119,25 +127,38 @@ export interface Piece {
   statement?: Statement | undefined;
   /** Of Parse. */
   query?: PreparedStatement;
+  /** Of Bind. */
+  bound?: PreparedStatement | undefined;
 }
 
-/** Pieces up to Sync or Flush, which they do not have: every step gets a Sync of its own. `binds`: whether one is a Bind. */
-export function extendedSteps(pieces: readonly Piece[], binds: boolean, writer: Writer): Step[] {
+/**
+ * Pieces up to Sync or Flush, which they do not have: every step gets a Sync of its own. `binds`: whether one is a Bind.
+ * `inBlock`: whether the transaction goes on after the first Sync.
+ */
+export function extendedSteps(pieces: readonly Piece[], binds: boolean, inBlock: boolean, writer: Writer): Step[] {
   const groups: Piece[][] = [[]];
+  let hasWork = inBlock;
   for (const piece of pieces) {
     const verb = piece.statement && verbOf(piece.statement);
     const last = groups.at(-1) as Piece[];
+    hasWork ||= piece.statement !== undefined && verb !== 'commit' && verb !== 'rollback';
     if (!verb) {
       last.push(piece);
-    } else if (verb === 'begin') {
+    } else if (verb === 'begin' || !hasWork) {
       last.push(piece);
       groups.push([]);
     } else {
       // What is bound stays bound.
       groups.push([piece], []);
+      hasWork = false;
     }
   }
-  return groups.filter((group) => group.length > 0).map((group) => extendedStep(group, binds, writer));
+  const steps = groups.filter((group) => group.length > 0).map((group) => extendedStep(group, binds, writer));
+  for (const [index, step] of steps.entries()) {
+    const next = steps[index + 1]?.verb;
+    step.isEnded = next === 'commit' || next === 'rollback';
+  }
+  return steps;
 }
 
 function extendedStep(pieces: readonly Piece[], binds: boolean, writer: Writer): Step {
@@ -147,22 +168,80 @@ function extendedStep(pieces: readonly Piece[], binds: boolean, writer: Writer):
     verb: verbs.find((verb) => verb !== undefined),
     statements,
     binds,
+    endsCopy: pieces.some(({ type }) => type === CODE.copyDone || type === CODE.copyFail),
+    prepares: pieces.flatMap(({ query }) => (query && query.name !== '' ? [query.name] : [])),
     size: pieces.reduce((sum, { bytes }) => sum + bytes.length, 0),
-    bytes: (writing) => Buffer.concat([...pieces.map((piece) => pieceBytes(piece, writing, writer)), SYNC]),
+    bytes: (writing) => Buffer.concat([...pieces.map((piece, at) => pieceBytes(piece, at, writing, writer)), SYNC]),
+    preparation: (writing) => preparation(pieces, writing, writer),
   };
+}
+
+const isShadowed = ({ classification }: Reading, { shadowed }: Writing) =>
+  shadowed.size > 0 &&
+  classification.kind === 'statements' &&
+  classification.statements.some(({ qualified }) => qualified.some(({ name }) => shadowed.has(name)));
+
+/** A statement that means a copy keeps its name no longer than the copy lasts, so it gets one of ours. */
+const shadowName = (at: number) => `postern_shadow_${at}`;
+
+function preparation(pieces: readonly Piece[], writing: Writing, writer: Writer): Buffer | undefined {
+  const parts: Buffer[] = [];
+  for (const [at, { bound }] of pieces.entries()) {
+    if (!bound || !isShadowed(bound.reading, writing)) continue;
+    const sql = writer.text(bound.original, bound.reading, writing, { simple: false }) ?? bound.original;
+    parts.push(message('C', Buffer.from(`S${shadowName(at)}\0`)), parse(shadowName(at), sql, bound.types));
+  }
+  return parts.length > 0 ? Buffer.concat([...parts, SYNC]) : undefined;
+}
+
+/** Closes prepared statements, so that they can be prepared once more; to close what there is not is no error. */
+export function closingBytes(names: readonly string[]): Buffer {
+  return Buffer.concat([...names.map((name) => message('C', Buffer.from(`S${name}\0`, 'latin1'))), SYNC]);
 }
 
 const NOTHING = Buffer.alloc(0);
 
-function pieceBytes({ bytes, type, statement, query }: Piece, writing: Writing, writer: Writer): Buffer {
+const REQUEST = 'postern_request';
+const close = (kind: 'S' | 'P') => message('C', Buffer.from(`${kind}${REQUEST}\0`));
+const CLOSE_REQUEST = Buffer.concat([close('P'), close('S')]);
+const BIND_REQUEST = message('B', Buffer.from(`${REQUEST}\0${REQUEST}\0`), Buffer.alloc(6));
+const EXECUTE_REQUEST = message('E', Buffer.from(`${REQUEST}\0`), Buffer.alloc(4));
+
+/**
+ * A statement of ours. A Query message would do, but that it ends the client's unnamed statement and portal. It is closed
+ * before as well, since one that failed is still there.
+ */
+export function requestBytes(sql: string): Buffer {
+  return Buffer.concat([
+    CLOSE_REQUEST,
+    parse(REQUEST, Buffer.from(sql, 'utf8').toString('latin1')),
+    BIND_REQUEST,
+    EXECUTE_REQUEST,
+    CLOSE_REQUEST,
+    SYNC,
+  ]);
+}
+
+const NOT_SHADOWED: ReadonlySet<string> = new Set();
+
+function pieceBytes(piece: Piece, at: number, writing: Writing, writer: Writer): Buffer {
+  const { bytes, type, statement, query, bound } = piece;
   const refusal = statement && writing.refused.get(statement);
   // A statement of a name of its own, so that the client's unnamed one stays.
   if (refusal) return parse('postern_refusal', writer.refusal(refusal));
   if (writing.again && ((type === CODE.P && query?.name !== '') || type === CODE.C)) return NOTHING;
+  if (bound && isShadowed(bound.reading, writing)) return bindTo(shadowName(at), bytes);
   if (!query) return bytes;
-  const sql = writer.text(query.original, query.reading, writing, { simple: false });
+  const sql = writer.text(query.original, query.reading, { ...writing, shadowed: NOT_SHADOWED }, { simple: false });
   if (sql === undefined) return bytes;
   return parse(query.name, sql, bytes.subarray(5 + query.name.length + 1 + query.original.length + 1));
+}
+
+/** A Bind message for a statement of another name. */
+function bindTo(name: string, bind: Buffer): Buffer {
+  const portalEnd = bind.indexOf(0, 5) + 1;
+  const rest = bind.indexOf(0, portalEnd) + 1;
+  return message('B', bind.subarray(5, portalEnd), Buffer.from(`${name}\0`), bind.subarray(rest));
 }
 
 /** `types`: what follows the text in Parse, the numbers of parameter types. */

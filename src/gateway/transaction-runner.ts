@@ -4,7 +4,7 @@ import type { Statement } from '../sql/classify.ts';
 import { type Refusal, TEXTS } from '../sql/dialect/texts.ts';
 import { concerns, type Party } from '../transactions/conflicts.ts';
 import { MAX_ROWS, rowsOf } from '../transactions/rules.ts';
-import type { Answer } from './answers.ts';
+import { type Answer, withoutResults } from './answers.ts';
 import { Block } from './block.ts';
 import type { ClusterTransactions } from './cluster-transactions.ts';
 import type { Step, Writing } from './steps.ts';
@@ -23,6 +23,8 @@ export interface RunnerPort {
   ): Promise<Answer>;
   /** Has a step done whose answer nobody sees. */
   silently(step: Step, writing: Writing): Promise<Answer>;
+  /** Makes the engine forget what a step has prepared. */
+  unprepare(names: readonly string[]): Promise<Answer>;
   /** Has a statement of ours done. */
   request(sql: string): Promise<Answer>;
   /** Tells the client what it has not got of an answer. */
@@ -75,6 +77,8 @@ const errorOf = ({ sqlstate, message, detail }: Refusal): ErrorFields => ({
 });
 const SERIALIZATION: ReadonlySet<string | undefined> = new Set(['40001', '40P01']);
 const CATALOG_RACE = /^tuple concurrently (updated|deleted)$/;
+/** Of 23503: the table that refers stands in its fields. */
+const REFERRED_TO = /^update or delete on table /;
 const codeOf = ({ error }: Answer) => error?.get('C');
 
 /**
@@ -190,11 +194,11 @@ export class TransactionRunner implements Party {
     if (saved && answer.status === 'T') {
       const block = this.#newBlock(true);
       this.#block = block;
-      const noted = saved.then(({ error }) => {
+      const known = saved.then(({ error }) => {
         block.savepoint = !error;
       });
-      noted.catch(() => undefined);
-      rest.push(noted);
+      known.catch(() => undefined);
+      rest.push(known);
     } else if (saved) {
       await saved;
     }
@@ -211,8 +215,12 @@ export class TransactionRunner implements Party {
       const stale = await this.#restore(block, step);
       const [first] = step.statements;
       if (stale && first) refused.set(first, stale);
-      const answer = await this.#count(block, step, { refused, shadowed: block.shadowed, again: attempt > 1 });
-      if ((await this.#judge(block, step, answer, attempt)) === 'again') continue;
+      const answer = await this.#count(block, step, { refused, shadowed: block.shadowed, again: false });
+      if ((await this.#judge(block, step, answer, attempt)) === 'again') {
+        // The client waits for the word that they are prepared.
+        if (step.prepares && step.prepares.length > 0) await this.#port.unprepare(step.prepares);
+        continue;
+      }
       if (!answer.errorFrame) {
         for (const statement of step.statements) block.did(statement, this.#cluster.callsOwn(statement));
         // A statement by itself has not succeeded before its transaction has.
@@ -256,9 +264,9 @@ export class TransactionRunner implements Party {
    * Whether what is written outside of a block has to be looked at before it is committed: all but an INSERT that comes
    * alone and names its rows, and what the engine runs outside of blocks only.
    */
-  #mustBeWrapped({ statements, binds }: Step, { isAlone, isFinal }: Position): boolean {
+  #mustBeWrapped({ statements, binds, isEnded }: Step, { isAlone, isFinal }: Position): boolean {
     // A portal must be there for what comes after a Flush.
-    if (binds && !isFinal) return true;
+    if (binds && (!isFinal || isEnded)) return true;
     if (statements.some((statement) => this.#cluster.callsOwn(statement))) return true;
     if (!statements.some(({ writesRows }) => writesRows)) return false;
     if (this.#cluster.isInjecting) return true;
@@ -305,7 +313,7 @@ export class TransactionRunner implements Party {
     const isUnknown = step.statements.some((statement) => this.#cluster.rowsAreUnknown(statement));
     const refusal = isUnknown ? block.rules.count(after.rows - before.rows) : undefined;
     if (refusal) {
-      answer.held.length = 0;
+      answer.held = withoutResults(answer.held);
       this.#replace(answer, errorResponse(errorOf(refusal)));
     }
     return answer;
@@ -342,7 +350,7 @@ export class TransactionRunner implements Party {
     const isCancelled = await this.#takeCancelled();
     const code = codeOf(answer);
     const isShadowed = block.shadowed.size > 0;
-    const isLate = code === '23505' && block.explicit && !isShadowed && this.#othersWrote(block, step);
+    const isLate = block.explicit && !isShadowed && this.#isLate(block, step, answer);
     const isGivenUp = isCancelled && code === '57014';
     // Two changes of one object at once: PostgreSQL's catalog has no better word for it.
     if (code === 'XX000' && CATALOG_RACE.test(answer.error?.get('M') ?? '')) {
@@ -362,12 +370,23 @@ export class TransactionRunner implements Party {
     return 'stands';
   }
 
-  /** Whether a key that is there already may be one that the transaction cannot see. */
-  #othersWrote({ transaction }: Block, { statements }: Step): boolean {
-    return this.#cluster.conflicts.wereWritten(
-      transaction,
-      statements.flatMap(({ targets }) => targets),
-    );
+  /** Whether a key that is there already, or a row that refers to one, may be one that the transaction cannot see. */
+  #isLate({ transaction }: Block, { statements }: Step, { error }: Answer): boolean {
+    const { conflicts } = this.#cluster;
+    switch (error?.get('C')) {
+      case '23505':
+        return conflicts.wereWritten(
+          transaction,
+          statements.flatMap(({ targets }) => targets),
+        );
+      case '23503':
+        return (
+          REFERRED_TO.test(error.get('M') ?? '') &&
+          conflicts.wereWritten(transaction, [{ schema: error.get('s'), name: error.get('t') ?? '' }])
+        );
+      default:
+        return false;
+    }
   }
 
   // Conflicts.

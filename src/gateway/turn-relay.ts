@@ -1,4 +1,4 @@
-import { decodeFields } from '../pgwire/fields.ts';
+import { decodeFields, encodeFields } from '../pgwire/fields.ts';
 import { type FrameRule, FrameScanner, PASS, READ, type Verdict } from '../pgwire/frame-scanner.ts';
 import { Malformed } from '../pgwire/malformed.ts';
 import { type ErrorFields, message, readyForQuery, type TransactionStatus } from '../pgwire/messages.ts';
@@ -13,8 +13,18 @@ import { type Reader, refusedReading } from './reader.ts';
 import type { Reading } from './reading.ts';
 import { Relay, type RelayOptions } from './relay.ts';
 import { Statements } from './statements.ts';
-import { changesFor, extendedSteps, type Piece, type Step, simpleSteps, type Writer, type Writing } from './steps.ts';
-import { type RunnerPort, TransactionRunner } from './transaction-runner.ts';
+import {
+  changesFor,
+  closingBytes,
+  extendedSteps,
+  type Piece,
+  requestBytes,
+  type Step,
+  simpleSteps,
+  type Writer,
+  type Writing,
+} from './steps.ts';
+import { type Request, type RunnerPort, TransactionRunner } from './transaction-runner.ts';
 
 /** In bytes: the service's limit for a message. */
 const MAX_MESSAGE = 10 * 1024 * 1024;
@@ -23,9 +33,8 @@ const SMALL = 10_000;
 
 const CLIENT_RULES = new Map<string, FrameRule>();
 for (const type of 'QPBF') CLIENT_RULES.set(type, { treatment: READ, maxLength: MAX_MESSAGE });
-for (const type of 'DECHSX') CLIENT_RULES.set(type, { treatment: READ, maxLength: SMALL });
+for (const type of 'DECHSXcf') CLIENT_RULES.set(type, { treatment: READ, maxLength: SMALL });
 CLIENT_RULES.set('d', { treatment: PASS, maxLength: MAX_MESSAGE });
-for (const type of 'cf') CLIENT_RULES.set(type, { treatment: PASS, maxLength: SMALL });
 
 /** In bytes: errors and notices are as long as who raises them wants; what is longer is none of ours. */
 const MAX_ENGINE_READ = 64 * 1024;
@@ -46,11 +55,14 @@ const CODE = {
   X: 0x58,
   N: 0x4e,
   Z: 0x5a,
+  copyDone: 0x63,
+  copyFail: 0x66,
   parseComplete: 0x31,
 } as const;
 
 const INJECTION = Buffer.from(`\0C${INJECTION_NOTICE}\0`);
 const NOTHING = Buffer.alloc(0);
+const SYNC = message('S');
 /** What a request may hold before its Sync, in bytes and messages. */
 const MAX_REQUEST = 32 * 1024 * 1024;
 const MAX_PIECES = 200_000;
@@ -96,7 +108,13 @@ export class TurnRelay extends Relay {
   /** Whether the session, which must end, ends now. */
   #isDue = false;
   /** Whether the engine takes what the client copies in. */
-  #copyIn = false;
+  #copyIn: 'simple' | 'extended' | undefined;
+  /** The message that says that all is copied. */
+  #copyEnd: Buffer | undefined;
+  /** What is done in steps. Its Sync is none where the engine has it while the client copies. */
+  #request: Request = { final: true, simple: true };
+  /** What the client copies in before the engine has asked for it. */
+  #early: Buffer[] = [];
 
   /** Of the request that is collected. */
   #pieces: Piece[] = [];
@@ -177,8 +195,13 @@ export class TurnRelay extends Relay {
 
   #forward(bytes: Buffer): void {
     if (this.#phase !== 'collecting') {
-      if (this.#copyIn && this.#runner.block) this.#runner.block.sent += bytes.length;
-      this.toEngine(bytes);
+      if (this.#phase === 'working' && !this.#copyIn) {
+        // What is to take it is not sent yet.
+        this.#early.push(bytes);
+        this.client.pause();
+        return;
+      }
+      this.#copied(bytes);
       return;
     }
     if (bytes === this.#flush) {
@@ -193,9 +216,19 @@ export class TurnRelay extends Relay {
     if (this.#size > MAX_REQUEST || this.#pieces.length > MAX_PIECES) throw new Malformed('request without an end');
   }
 
+  #copied(bytes: Buffer): void {
+    if (this.#copyIn && this.#runner.block) this.#runner.block.sent += bytes.length;
+    this.toEngine(bytes);
+    if (bytes === this.#copyEnd) this.#copyIn = undefined;
+  }
+
+  #forwardEarly(): void {
+    for (const bytes of this.#early.splice(0)) this.#copied(bytes);
+  }
+
   #readClient(type: number, chunk: Buffer, start: number, end: number): Verdict {
-    // While the client copies PostgreSQL takes Sync and Flush, and everything else for an error.
-    if (this.#phase === 'passing' || this.#phase === 'working') return this.#copyIn ? undefined : this.#hold();
+    if (this.#copyIn) return this.#readCopying(type, chunk, start, end);
+    if (this.#phase === 'passing' || this.#phase === 'working') return this.#hold();
     // PostgreSQL leaves out what comes between an error and Sync.
     if (this.#runner.failed && type !== CODE.S && type !== CODE.X) return NOTHING;
     switch (type) {
@@ -210,6 +243,11 @@ export class TurnRelay extends Relay {
         return type === CODE.Q ? this.#readQuery(chunk.subarray(start, end)) : this.#refuseCall();
       case CODE.S:
         return this.#readSync();
+      case CODE.copyDone:
+      case CODE.copyFail:
+        // Outside of a COPY PostgreSQL takes no notice.
+        if (this.#phase === 'ready') return undefined;
+        return this.#readExtended(type, chunk, start, end);
       case CODE.H:
         if (this.#phase === 'ready') return undefined;
         // What came before it is on its way to us.
@@ -217,6 +255,25 @@ export class TurnRelay extends Relay {
         return this.#flush;
       default:
         return this.#readExtended(type, chunk, start, end);
+    }
+  }
+
+  /** While the client copies PostgreSQL takes no notice of Sync and Flush, and everything else for an error. */
+  #readCopying(type: number, chunk: Buffer, start: number, end: number): Verdict {
+    switch (type) {
+      case CODE.S:
+      case CODE.H:
+        return NOTHING;
+      case CODE.X:
+        this.terminated = true;
+        return undefined;
+      case CODE.copyDone:
+      case CODE.copyFail:
+        // The Sync that came with the request is one of those.
+        this.#copyEnd = Buffer.concat([chunk.subarray(start, end), this.#copyIn === 'extended' ? SYNC : NOTHING]);
+        return this.#copyEnd;
+      default:
+        throw new Malformed('message in the midst of COPY');
     }
   }
 
@@ -285,7 +342,7 @@ export class TurnRelay extends Relay {
   }
 
   #readExtended(type: number, chunk: Buffer, start: number, end: number): Verdict {
-    let piece: Pick<Piece, 'statement' | 'query'> | undefined;
+    let piece: Pick<Piece, 'statement' | 'query' | 'bound'> | undefined;
     let translated: Buffer | undefined;
     switch (type) {
       case CODE.P: {
@@ -300,6 +357,7 @@ export class TurnRelay extends Relay {
         const bound = this.#prepared.bind(chunk.subarray(start, end));
         if (bound && !this.#isQuiet(bound.reading)) this.#careful = true;
         this.#binds = true;
+        piece = { bound };
         break;
       }
       case CODE.E:
@@ -325,7 +383,8 @@ export class TurnRelay extends Relay {
     const original = frame.toString('latin1', text, end);
     const reading = this.#read(original);
     if (reading === 'hold') return reading;
-    const query = { name: frame.toString('latin1', 5, text - 1), original, reading };
+    const types = Buffer.from(frame.subarray(end + 1));
+    const query = { name: frame.toString('latin1', 5, text - 1), original, reading, types };
     this.#prepared.parse(query);
     return query;
   }
@@ -369,7 +428,8 @@ export class TurnRelay extends Relay {
   /** What was collected is done. `final`: whether Sync has come. */
   #startCollected(final: boolean): void {
     const binds = this.#binds;
-    this.#start(extendedSteps(this.#takePieces(), binds, this.#writer), { final, simple: false });
+    const inBlock = this.#runner.block !== undefined;
+    this.#start(extendedSteps(this.#takePieces(), binds, inBlock, this.#writer), { final, simple: false });
   }
 
   /** A text in the form in which the engine is to get it. */
@@ -385,8 +445,9 @@ export class TurnRelay extends Relay {
 
   // What is done for it.
 
-  #start(steps: readonly Step[], request: { final: boolean; simple: boolean }): void {
+  #start(steps: readonly Step[], request: Request): void {
     this.#phase = 'working';
+    this.#request = request;
     this.#runner
       .queue(async () => {
         if (this.over) return;
@@ -402,6 +463,7 @@ export class TurnRelay extends Relay {
         }
         await Promise.all(rest);
         if (this.over) return;
+        this.#forwardEarly();
         this.#phase = request.final ? 'ready' : 'collecting';
       })
       .then(
@@ -420,15 +482,22 @@ export class TurnRelay extends Relay {
       if (this.over) return Promise.reject(new SessionOver());
       const answer = this.#answers.expect(reader);
       this.toEngine(bytes);
-      const given = answer.then((answered) => {
-        this.#status = answered.status;
-        this.#copyIn = false;
+      const read = answer.then((given) => {
+        this.#status = given.status;
+        this.#copyIn = undefined;
         this.#cluster.conflicts.waitsNoMore(this.#runner);
-        return answered;
+        return given;
       });
-      // Of several that are due when the session ends only the first is waited for.
-      given.catch(() => undefined);
-      return given;
+      // Several may be under way when the session ends, of which only the first is waited for.
+      read.catch(() => undefined);
+      return read;
+    };
+    const prepared = async (step: Step, writing: Writing, work: () => Promise<Answer>): Promise<Answer> => {
+      const bytes = step.preparation?.(writing);
+      if (!bytes) return work();
+      const answer = await ask(bytes);
+      // It would fail itself with the same.
+      return answer.error ? { ...answer, errorFrame: encodeFields('E', answer.error) } : work();
     };
     const relay = this;
     return {
@@ -438,9 +507,11 @@ export class TurnRelay extends Relay {
       get waiting() {
         return relay.#answers.expected;
       },
-      ask: (step, writing, tag) => ask(step.bytes(writing), this.#answerReader(tag)),
-      silently: (step, writing) => ask(step.bytes(writing)),
-      request: (sql) => ask(message('Q', Buffer.from(`${sql}\0`, 'utf8'))),
+      ask: (step, writing, tag) =>
+        prepared(step, writing, () => ask(step.bytes(writing), this.#answerReader(step, tag))),
+      silently: (step, writing) => prepared(step, writing, () => ask(step.bytes(writing))),
+      unprepare: (names) => ask(closingBytes(names)),
+      request: (sql) => ask(requestBytes(sql)),
       deliver: (answer) => this.#deliver(answer),
       tell: (frame) => {
         if (frame[0] === CODE.E) this.#errored = true;
@@ -455,17 +526,26 @@ export class TurnRelay extends Relay {
     };
   }
 
-  #answerReader(tag: (tag: string | undefined, index: number) => ErrorFields | undefined): AnswerReader {
+  #answerReader(step: Step, tag: (tag: string | undefined, index: number) => ErrorFields | undefined): AnswerReader {
     const statements = this.#statements;
+    const request = this.#request;
     return {
       tag,
       commandComplete: () => statements.commandComplete(),
       noticeResponse: (frame) => this.#readNoticeFrame(frame),
-      errorResponse: (frame) => statements.errorResponse(frame),
+      errorResponse: (frame) => {
+        if (this.#copyIn === 'extended') this.toEngine(SYNC);
+        this.#copyIn = undefined;
+        return statements.errorResponse(frame);
+      },
       parameterStatus: (frame) => statements.parameterStatus(frame),
       parseComplete: () => this.#prepared.parseComplete(),
       copyIn: () => {
-        this.#copyIn = true;
+        // What is copied, and its end, may be a part of the request already.
+        if (step.endsCopy) return;
+        this.#copyIn = request.simple ? 'simple' : 'extended';
+        if (!request.simple) request.final = false;
+        this.#forwardEarly();
         this.#goOn();
       },
       stream: (bytes) => this.toClient(bytes),
@@ -501,7 +581,7 @@ export class TurnRelay extends Relay {
     switch (type) {
       case CODE.Z: {
         this.#status = statusOf(chunk[start + 5]);
-        this.#copyIn = false;
+        this.#copyIn = undefined;
         this.#cluster.conflicts.waitsNoMore(this.#runner);
         this.#prepared.answered(this.#status === 'I');
         this.#ready(this.#status);
