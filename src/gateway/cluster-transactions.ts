@@ -52,15 +52,19 @@ export class ClusterTransactions {
 
   /** Resolves when the schema is known. Throws Refused. */
   ready(): Promise<void> {
-    this.#loaded ??= this.schemaChanged().catch((error) => {
+    this.#loaded ??= this.#load().catch((error) => {
       this.#loaded = undefined;
       throw error;
     });
     return this.#loaded;
   }
 
-  /** A session has changed the schema. Throws Refused. */
+  /** A session has changed the schema. Never rejects: what is committed is, whether or not it can be looked at now. */
   async schemaChanged(): Promise<void> {
+    await this.#load().catch(() => undefined);
+  }
+
+  async #load(): Promise<void> {
     this.#facts = await this.#catalog.schemaFacts();
   }
 

@@ -215,8 +215,11 @@ export class TransactionRunner implements Party {
       const stale = await this.#restore(block, step);
       const [first] = step.statements;
       if (stale && first) refused.set(first, stale);
+      const counted = { rows: block.rules.rows, bytes: block.sent };
       const answer = await this.#count(block, step, { refused, shadowed: block.shadowed, again: false });
       if ((await this.#judge(block, step, answer, attempt)) === 'again') {
+        block.rules.rows = counted.rows;
+        block.sent = counted.bytes;
         // The client waits for the word that they are prepared.
         if (step.prepares && step.prepares.length > 0) await this.#port.unprepare(step.prepares);
         continue;
@@ -512,11 +515,11 @@ export class TransactionRunner implements Party {
     const tooOld = block.rules.age(this.#now());
     if (tooOld) return tooOld;
     if (transaction.lost) return TEXTS.conflict;
-    if (block.active) {
-      if (transaction.changes.some((change) => concerns(change, block.touched))) return TEXTS.schemaChanged;
-      if (block.rewound && !(await this.#replay(block))) return TEXTS.conflict;
-      if (this.#cluster.injects(block.wrote)) return TEXTS.conflict;
-    }
+    const isStale = transaction.changes.some((change) => concerns(change, block.touched));
+    if (block.active && isStale) return TEXTS.schemaChanged;
+    // What looks like reading may have written, through a view.
+    if (block.rewound && !(await this.#replay(block))) return isStale ? TEXTS.schemaChanged : TEXTS.conflict;
+    if (block.active && this.#cluster.injects(block.wrote)) return TEXTS.conflict;
     return block.tooLarge();
   }
 

@@ -16,7 +16,8 @@ export class TransactionRules {
   readonly #startedAt: number;
   #ddl = false;
   #dml = false;
-  #rows = 0;
+  /** Written so far. */
+  rows = 0;
 
   /** `startedAt` in ms, of any clock that only goes forward. */
   constructor(startedAt: number) {
@@ -47,8 +48,8 @@ export class TransactionRules {
 
   /** Rows that a statement has written. */
   count(rows: number): Refusal | undefined {
-    this.#rows += rows;
-    return this.#rows > MAX_ROWS ? TEXTS.rowLimit : undefined;
+    this.rows += rows;
+    return this.rows > MAX_ROWS ? TEXTS.rowLimit : undefined;
   }
 }
 
