@@ -484,7 +484,8 @@ export class TurnRelay extends Relay {
       this.toEngine(bytes);
       const read = answer.then((given) => {
         this.#status = given.status;
-        this.#copyIn = undefined;
+        // One that was asked together with a request of ours may have begun to copy already.
+        if (reader) this.#copyIn = undefined;
         this.#cluster.conflicts.waitsNoMore(this.#runner);
         return given;
       });
