@@ -30,6 +30,11 @@ export class Prepared {
     this.#statements.set(statement.name, statement);
   }
 
+  /** Whether its name still means this one. */
+  has(statement: PreparedStatement): boolean {
+    return this.#statements.get(statement.name) === statement;
+  }
+
   /** A request was answered: what it has not prepared it never will. */
   answered(transactionIsOver: boolean): void {
     this.#sent.length = 0;

@@ -28,6 +28,24 @@ export interface Step {
   size: number;
   /** Whether it binds portals, which last as long as their transaction. */
   binds: boolean;
+  /** The prepared statements that it makes and binds, in order. */
+  uses: readonly Use[];
+}
+
+export interface Use {
+  does: 'prepares' | 'binds';
+  statement: PreparedStatement;
+}
+
+/** Whether steps would run the same statements if they were done again, since a name may have come to mean another one. */
+export function meanTheSame(steps: readonly Step[], isPrepared: (statement: PreparedStatement) => boolean): boolean {
+  // Unnamed ones are prepared again, each before it is bound.
+  let unnamed: PreparedStatement | undefined;
+  for (const { does, statement } of steps.flatMap(({ uses }) => uses)) {
+    if (does === 'prepares') unnamed = statement.name === '' ? statement : unnamed;
+    else if (statement.name === '' ? statement !== unnamed : !isPrepared(statement)) return false;
+  }
+  return true;
 }
 
 export interface Place {
@@ -90,7 +108,9 @@ export function simpleSteps(original: string, reading: Reading, writer: Writer):
   if (classification.kind !== 'statements' || classification.statements.length < 2) {
     const statements = classification.kind === 'statements' ? classification.statements : [];
     const [only] = statements;
-    return [{ verb: only && verbOf(only), statements, size, binds: false, bytes: (writing) => query(writing) }];
+    return [
+      { verb: only && verbOf(only), statements, size, binds: false, uses: [], bytes: (writing) => query(writing) },
+    ];
   }
   const groups: Statement[][] = [];
   for (const statement of classification.statements) {
@@ -101,7 +121,7 @@ export function simpleSteps(original: string, reading: Reading, writer: Writer):
   return groups.map((statements) => {
     const first = statements[0] as Statement;
     const range = { start: first.start, end: (statements.at(-1) as Statement).end };
-    return { verb: verbOf(first), statements, size, binds: false, bytes: (writing) => query(writing, range) };
+    return { verb: verbOf(first), statements, size, binds: false, uses: [], bytes: (writing) => query(writing, range) };
   });
 }
 
@@ -117,6 +137,8 @@ export interface Piece {
   statement?: Statement | undefined;
   /** Of Parse. */
   query?: PreparedStatement;
+  /** Of Bind. */
+  bound?: PreparedStatement | undefined;
 }
 
 /** Pieces up to Sync or Flush, which they do not have: every step gets a Sync of its own. `binds`: whether one is a Bind. */
@@ -145,6 +167,10 @@ function extendedStep(pieces: readonly Piece[], binds: boolean, writer: Writer):
     verb: verbs.find((verb) => verb !== undefined),
     statements,
     binds,
+    uses: pieces.flatMap(({ query, bound }): Use[] => {
+      if (query) return [{ does: 'prepares', statement: query }];
+      return bound ? [{ does: 'binds', statement: bound }] : [];
+    }),
     size: pieces.reduce((sum, { bytes }) => sum + bytes.length, 0),
     bytes: (writing) => Buffer.concat([...pieces.map((piece) => pieceBytes(piece, writing, writer)), SYNC]),
   };

@@ -7,7 +7,8 @@ import { MAX_ROWS, rowsOf } from '../transactions/rules.ts';
 import type { Answer } from './answers.ts';
 import { Block } from './block.ts';
 import type { ClusterTransactions } from './cluster-transactions.ts';
-import type { Step, Writing } from './steps.ts';
+import type { PreparedStatement } from './prepared.ts';
+import { meanTheSame, type Step, type Writing } from './steps.ts';
 
 /** The session in the engine, and the client's ear. */
 export interface RunnerPort {
@@ -21,6 +22,8 @@ export interface RunnerPort {
     writing: Writing,
     tag: (tag: string | undefined, index: number) => ErrorFields | undefined,
   ): Promise<Answer>;
+  /** Whether the name of a prepared statement still means this one. */
+  isPrepared(statement: PreparedStatement): boolean;
   /** Has a step done whose answer nobody sees. */
   silently(step: Step, writing: Writing): Promise<Answer>;
   /** Has a statement of ours done. */
@@ -421,8 +424,13 @@ export class TransactionRunner implements Party {
     return false;
   }
 
+  #canRepeat(steps: readonly Step[]): boolean {
+    return meanTheSame(steps, (statement) => this.#port.isPrepared(statement));
+  }
+
   /** The SQLSTATE of what went wrong; empty where it is another answer. */
   async #replayOnce({ journal }: Block): Promise<string | undefined> {
+    if (!this.#canRepeat(journal.entries.map(({ step }) => step))) return '';
     for (const { step, digest } of journal.entries) {
       const answer = await this.#port.silently(step, AGAIN);
       if (answer.error) return codeOf(answer) ?? '';
@@ -439,6 +447,7 @@ export class TransactionRunner implements Party {
     const { journal, shadowed } = block;
     if (!block.canRewind) return false;
     const past = shadowed.size > 0 ? [] : journal.entries.map((entry) => entry.step);
+    if (!this.#canRepeat(past)) return false;
     if (shadowed.size === 0 && !block.rewound) await this.#rewindNow(block);
     const wanted = [...past, step]
       .flatMap(({ statements }) => statements.flatMap(({ targets }) => targets))

@@ -285,7 +285,7 @@ export class TurnRelay extends Relay {
   }
 
   #readExtended(type: number, chunk: Buffer, start: number, end: number): Verdict {
-    let piece: Pick<Piece, 'statement' | 'query'> | undefined;
+    let piece: Pick<Piece, 'statement' | 'query' | 'bound'> | undefined;
     let translated: Buffer | undefined;
     switch (type) {
       case CODE.P: {
@@ -300,6 +300,7 @@ export class TurnRelay extends Relay {
         const bound = this.#prepared.bind(chunk.subarray(start, end));
         if (bound && !this.#isQuiet(bound.reading)) this.#careful = true;
         this.#binds = true;
+        piece = { bound };
         break;
       }
       case CODE.E:
@@ -439,6 +440,7 @@ export class TurnRelay extends Relay {
         return relay.#answers.expected;
       },
       ask: (step, writing, tag) => ask(step.bytes(writing), this.#answerReader(tag)),
+      isPrepared: (statement) => this.#prepared.has(statement),
       silently: (step, writing) => ask(step.bytes(writing)),
       request: (sql) => ask(message('Q', Buffer.from(`${sql}\0`, 'utf8'))),
       deliver: (answer) => this.#deliver(answer),

@@ -1,0 +1,73 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { decodeFields } from '../../src/pgwire/fields.ts';
+import { cstring, int32, message } from '../../src/pgwire/messages.ts';
+import { startTestServer, type TestServer } from '../harness/server.ts';
+import { WireClient } from '../harness/wire.ts';
+import { Schedule } from './schedule.ts';
+
+let server: TestServer;
+let schedule: Schedule;
+let client: WireClient;
+
+beforeAll(async () => {
+  server = await startTestServer();
+  schedule = new Schedule(server);
+  for (const table of ['told (a int)', 'fought (k int PRIMARY KEY, a int)']) await outcome(`CREATE TABLE ${table}`);
+  await outcome('INSERT INTO fought VALUES (1, 0)');
+});
+afterAll(async () => {
+  client?.end();
+  await schedule?.end();
+  await server?.stop();
+});
+beforeEach(async () => {
+  client?.end();
+  client = await WireClient.tls(server.server.pgPort, { ca: server.ca });
+  await client.login({ user: 'admin' }, server.token('admin'));
+  await outcome('DELETE FROM told');
+});
+
+const outcome = (sql: string, session = 'other') => schedule.run(`${session}: ${sql}`);
+const none = Buffer.alloc(2);
+const parse = (sql: string, name = '') => message('P', cstring(name), cstring(sql), none);
+const bind = (name = '') => message('B', cstring(''), cstring(name), none, none, none);
+const execute = (rows = 0) => message('E', cstring(''), int32(rows));
+const close = (name: string) => message('C', Buffer.from('S'), cstring(name));
+const sync = message('S');
+const run = (sql: string) => [parse(sql), bind(), execute()];
+
+/** The tags and errors of a request, and the status after it. */
+async function ask(...messages: Buffer[]): Promise<string[]> {
+  client.send(...messages);
+  const said: string[] = [];
+  for (const { type, body } of await client.until('Z')) {
+    if (type === 'C') said.push(body.toString('latin1', 0, body.length - 1));
+    if (type === 'E') said.push([decodeFields(body).get('C'), decodeFields(body).get('M')].join(' '));
+    if (type === 'Z') said.push(body.toString('latin1'));
+  }
+  return said;
+}
+const query = (sql: string) => ask(message('Q', cstring(sql)));
+
+describe('what a client is told is what is committed', () => {
+  it('is not done again with another statement that has got the same name since', async () => {
+    await query('BEGIN');
+    await ask(parse('INSERT INTO told VALUES (1)', 's'), bind('s'), execute(), sync);
+    await ask(close('s'), sync);
+    await ask(parse('INSERT INTO told VALUES (2)', 's'), bind('s'), execute(), sync);
+    await query('UPDATE fought SET a = 1');
+    for (const sql of ['BEGIN', 'UPDATE fought SET a = 2', 'ROLLBACK']) await outcome(sql);
+    expect(await query('COMMIT')).toEqual(['40001 change conflicts with another transaction (OC000)', 'I']);
+    expect(await outcome('SELECT a FROM told')).toBe('SELECT 0');
+  });
+
+  it('is done again with a statement that has kept its name', async () => {
+    await query('BEGIN');
+    await ask(parse('INSERT INTO told VALUES (1)', 's'), bind('s'), execute(), sync);
+    await ask(bind('s'), execute(), sync);
+    await query('UPDATE fought SET a = 1');
+    for (const sql of ['BEGIN', 'UPDATE fought SET a = 2', 'ROLLBACK']) await outcome(sql);
+    expect(await query('COMMIT')).toEqual(['COMMIT', 'I']);
+    expect(await outcome('SELECT a FROM told')).toBe('SELECT 2 (1) (1)');
+  });
+});
