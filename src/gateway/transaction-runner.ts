@@ -179,6 +179,12 @@ export class TransactionRunner implements Party {
 
   async #begin(step: Step, rest: Promise<unknown>[]): Promise<boolean> {
     const before = this.#block;
+    if (this.#beginsTooLate(step)) {
+      const begin = step.statements.at(-1) as Statement;
+      const refused = await this.#port.ask(step, { ...PLAIN, refused: new Map([[begin, TEXTS.lateBegin]]) }, uncounted);
+      this.#port.deliver(refused);
+      return false;
+    }
     if (before && !before.explicit) {
       // The statements before it in the same text belong to the block, as in PostgreSQL.
       before.explicit = true;
@@ -203,6 +209,23 @@ export class TransactionRunner implements Party {
     }
     this.#port.deliver(answer);
     return !answer.errorFrame;
+  }
+
+  /**
+   * Whether messages ask for BEGIN after what is done, in the same request: PostgreSQL takes that into the block, and what was
+   * done before its savepoint could neither be undone nor be held to any rule.
+   */
+  #beginsTooLate({ statements, binds }: Step): boolean {
+    if (!binds) return false;
+    const before = statements.slice(0, -1);
+    if (this.#block) return before.length > 0 || !this.#block.explicit;
+    return before.some(
+      (statement) =>
+        statement.writesRows ||
+        statement.locks !== undefined ||
+        statement.kind === 'ddl' ||
+        this.#cluster.callsOwn(statement),
+    );
   }
 
   async #execute(step: Step, position: Position): Promise<boolean> {

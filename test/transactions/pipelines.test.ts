@@ -71,3 +71,34 @@ describe('what a client is told is what is committed', () => {
     expect(await outcome('SELECT a FROM told')).toBe('SELECT 2 (1) (1)');
   });
 });
+
+const LATE = '0A000 BEGIN after other statements of the same request is not supported';
+const MANY = 'INSERT INTO told SELECT generate_series(1, 5000)';
+
+describe('BEGIN after other messages of its request', () => {
+  it('does not take rows along that nobody has counted', async () => {
+    expect(await ask(...run(MANY), ...run('BEGIN'), sync)).toEqual(['INSERT 0 5000', LATE, 'I']);
+    expect(await outcome('SELECT a FROM told')).toBe('SELECT 0');
+  });
+
+  it('does not take DDL along', async () => {
+    expect(await ask(...run('CREATE TABLE early (a int)'), ...run('BEGIN'), sync)).toEqual(['CREATE TABLE', LATE, 'I']);
+  });
+
+  it('does not take anything along within a block, where it would not be done again', async () => {
+    await query('BEGIN');
+    expect(await ask(...run('INSERT INTO told VALUES (1)'), ...run('BEGIN'), sync)).toEqual(['INSERT 0 1', LATE, 'E']);
+    expect(await query('COMMIT')).toEqual(['ROLLBACK', 'I']);
+  });
+
+  it('is what it is after a query that only reads', async () => {
+    expect(await ask(...run('SELECT 1'), ...run('BEGIN'), sync)).toEqual(['SELECT 1', 'BEGIN', 'T']);
+  });
+
+  it('is refused after a part that was flushed', async () => {
+    client.send(...run('INSERT INTO told VALUES (1)'), message('H'));
+    expect((await client.until('C')).length).toBeGreaterThan(0);
+    expect(await ask(...run('BEGIN'), sync)).toEqual([LATE, 'I']);
+    expect(await outcome('SELECT a FROM told')).toBe('SELECT 0');
+  });
+});
