@@ -442,7 +442,7 @@ export class TurnRelay extends Relay {
       ask: (step, writing, tag) => ask(step.bytes(writing), this.#answerReader(tag)),
       isPrepared: (statement) => this.#prepared.has(statement),
       silently: (step, writing) => ask(step.bytes(writing)),
-      request: (sql) => ask(message('Q', Buffer.from(`${sql}\0`, 'utf8'))),
+      request: (sql) => ask(ownRequest(sql)),
       deliver: (answer) => this.#deliver(answer),
       tell: (frame) => {
         if (frame[0] === CODE.E) this.#errored = true;
@@ -576,4 +576,18 @@ export class TurnRelay extends Relay {
     this.#statements.readyForQuery();
     this.#isDue = this.ending && status === 'I' && (this.leaving || this.#asked);
   }
+}
+
+/** Of the statement and the portal of a request of ours: the client's unnamed ones, which a Query would end, stay. */
+const OWN = 'postern_own\0';
+
+function ownRequest(sql: string): Buffer {
+  return Buffer.concat([
+    message('C', Buffer.from(`S${OWN}`)),
+    message('C', Buffer.from(`P${OWN}`)),
+    message('P', Buffer.from(`${OWN}${sql}\0`, 'utf8'), Buffer.alloc(2)),
+    message('B', Buffer.from(OWN + OWN), Buffer.alloc(6)),
+    message('E', Buffer.from(OWN), Buffer.alloc(4)),
+    message('S'),
+  ]);
 }
