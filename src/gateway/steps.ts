@@ -28,6 +28,8 @@ export interface Step {
   size: number;
   /** Whether it binds portals, which last as long as their transaction. */
   binds: boolean;
+  /** Whether it asks for some rows only of a statement that writes, whose command tag comes later or never. */
+  partial: boolean;
   /** The prepared statements that it makes and binds, in order. */
   uses: readonly Use[];
 }
@@ -109,7 +111,15 @@ export function simpleSteps(original: string, reading: Reading, writer: Writer):
     const statements = classification.kind === 'statements' ? classification.statements : [];
     const [only] = statements;
     return [
-      { verb: only && verbOf(only), statements, size, binds: false, uses: [], bytes: (writing) => query(writing) },
+      {
+        verb: only && verbOf(only),
+        statements,
+        size,
+        binds: false,
+        partial: false,
+        uses: [],
+        bytes: (writing) => query(writing),
+      },
     ];
   }
   const groups: Statement[][] = [];
@@ -121,7 +131,15 @@ export function simpleSteps(original: string, reading: Reading, writer: Writer):
   return groups.map((statements) => {
     const first = statements[0] as Statement;
     const range = { start: first.start, end: (statements.at(-1) as Statement).end };
-    return { verb: verbOf(first), statements, size, binds: false, uses: [], bytes: (writing) => query(writing, range) };
+    return {
+      verb: verbOf(first),
+      statements,
+      size,
+      binds: false,
+      partial: false,
+      uses: [],
+      bytes: (writing) => query(writing, range),
+    };
   });
 }
 
@@ -167,6 +185,9 @@ function extendedStep(pieces: readonly Piece[], binds: boolean, writer: Writer):
     verb: verbs.find((verb) => verb !== undefined),
     statements,
     binds,
+    partial: pieces.some(
+      ({ bytes, statement }) => statement?.writesRows === true && bytes.readInt32BE(bytes.length - 4) !== 0,
+    ),
     uses: pieces.flatMap(({ query, bound }): Use[] => {
       if (query) return [{ does: 'prepares', statement: query }];
       return bound ? [{ does: 'binds', statement: bound }] : [];

@@ -282,9 +282,9 @@ export class TransactionRunner implements Party {
    * Whether what is written outside of a block has to be looked at before it is committed: all but an INSERT that comes
    * alone and names its rows, and what the engine runs outside of blocks only.
    */
-  #mustBeWrapped({ statements, binds }: Step, { isAlone, isFinal }: Position): boolean {
+  #mustBeWrapped({ statements, binds, partial }: Step, { isAlone, isFinal }: Position): boolean {
     // A portal must be there for what comes after a Flush.
-    if (binds && !isFinal) return true;
+    if (partial || (binds && !isFinal)) return true;
     if (statements.some((statement) => this.#cluster.callsOwn(statement))) return true;
     if (!statements.some(({ writesRows }) => writesRows)) return false;
     if (this.#cluster.isInjecting) return true;
@@ -309,7 +309,7 @@ export class TransactionRunner implements Party {
   /** Has a step done, with its rows and bytes counted: from its command tags where they tell them. */
   async #count(block: Block, step: Step, writing: Writing): Promise<Answer> {
     const isCounted = (statement: Statement | undefined) =>
-      statement?.writesRows === true && !this.#cluster.rowsAreUnknown(statement);
+      statement?.writesRows === true && !step.partial && !this.#cluster.rowsAreUnknown(statement);
     const byTag = (tag: string | undefined, index: number) => {
       if (tag === undefined || !isCounted(step.statements[index])) return undefined;
       const refusal = block.rules.count(rowsOf(tag));
@@ -318,7 +318,7 @@ export class TransactionRunner implements Party {
     const isMeasured =
       (block.explicit || block.wrapped) &&
       writing.refused.size === 0 &&
-      step.statements.some((statement) => this.#cluster.mustBeMeasured(statement));
+      (step.partial || step.statements.some((statement) => this.#cluster.mustBeMeasured(statement)));
     if (!isMeasured) {
       if (step.statements.some(({ writesRows }) => writesRows)) block.sent += step.size;
       return this.#port.ask(step, writing, byTag);
@@ -328,7 +328,7 @@ export class TransactionRunner implements Party {
     if (answer.errorFrame || answer.status !== 'T') return answer;
     const after = await this.#measure();
     block.sent += after.bytes - before.bytes;
-    const isUnknown = step.statements.some((statement) => this.#cluster.rowsAreUnknown(statement));
+    const isUnknown = step.partial || step.statements.some((statement) => this.#cluster.rowsAreUnknown(statement));
     const refusal = isUnknown ? block.rules.count(after.rows - before.rows) : undefined;
     if (refusal) {
       answer.held.length = 0;

@@ -102,3 +102,41 @@ describe('BEGIN after other messages of its request', () => {
     expect(await outcome('SELECT a FROM told')).toBe('SELECT 0');
   });
 });
+
+const LIMIT = '54000 transaction row limit exceeded';
+
+describe('the limit of rows', () => {
+  it.each([
+    'generate_series(1, 5000)',
+    'pg_catalog.generate_series(1, 5000)',
+    'unnest(array_fill(1, ARRAY[5000]))',
+  ])('counts the rows that %s makes of one, before they are committed', async (values) => {
+    expect(await query(`INSERT INTO told VALUES (${values})`)).toEqual([LIMIT, 'I']);
+    expect(await ask(...run(`INSERT INTO told VALUES (${values})`), sync)).toEqual([LIMIT, 'I']);
+    expect(await outcome('SELECT a FROM told')).toBe('SELECT 0');
+  });
+
+  it('counts what a portal has written of which only some rows were asked for', async () => {
+    const some = [parse(`${MANY} RETURNING a`), bind(), execute(1), sync];
+    expect(await ask(...some)).toEqual([LIMIT, 'I']);
+    await query('BEGIN');
+    expect(await ask(...some)).toEqual([LIMIT, 'E']);
+    expect(await query('COMMIT')).toEqual(['ROLLBACK', 'I']);
+    expect(await outcome('SELECT a FROM told')).toBe('SELECT 0');
+  });
+
+  it('counts rows once that are fetched in parts', async () => {
+    await query('BEGIN');
+    await ask(parse('INSERT INTO told SELECT generate_series(1, 2000) RETURNING a'), bind(), execute(1), sync);
+    expect(await ask(execute(3000), sync)).toEqual(['INSERT 0 1999', 'T']);
+    expect(await query('COMMIT')).toEqual(['COMMIT', 'I']);
+  });
+});
+
+it('leaves the client its unnamed statement and portal, whatever the gateway asks of the engine in between', async () => {
+  await query('BEGIN');
+  await ask(parse('INSERT INTO told SELECT generate_series(1, 5)'), sync);
+  expect(await ask(bind(), execute(), sync)).toEqual(['INSERT 0 5', 'T']);
+  expect(await ask(bind(), execute(), sync)).toEqual(['INSERT 0 5', 'T']);
+  expect(await query('COMMIT')).toEqual(['COMMIT', 'I']);
+});
