@@ -140,3 +140,9 @@ it('leaves the client its unnamed statement and portal, whatever the gateway ask
   expect(await ask(bind(), execute(), sync)).toEqual(['INSERT 0 5', 'T']);
   expect(await query('COMMIT')).toEqual(['COMMIT', 'I']);
 });
+
+it('leaves no copy of a table behind for a client that asks for one', async () => {
+  expect(await outcome("SELECT sys.shadow(NULL, 'told')", 'copier')).toBe('SELECT 1 ()');
+  await outcome('INSERT INTO told VALUES (7)', 'copier');
+  expect(await outcome('SELECT a FROM told')).toBe('SELECT 1 (7)');
+});
