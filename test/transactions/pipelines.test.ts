@@ -146,3 +146,16 @@ it('leaves no copy of a table behind for a client that asks for one', async () =
   await outcome('INSERT INTO told VALUES (7)', 'copier');
   expect(await outcome('SELECT a FROM told')).toBe('SELECT 1 (7)');
 });
+
+it.each([
+  ['a default', 'INSERT INTO calling (a) VALUES (1)'],
+  ['a view', 'SELECT * FROM calls'],
+  ['a view of a view', 'SELECT * FROM outer_calls'],
+])('the limit of rows counts what a function writes that %s calls', async (_, sql) => {
+  await outcome(`CREATE FUNCTION writing() RETURNS int LANGUAGE sql VOLATILE AS '${MANY}; SELECT 1'`);
+  await outcome('CREATE TABLE calling (a int, b int DEFAULT writing())');
+  await outcome('CREATE VIEW calls AS SELECT writing() AS x');
+  await outcome('CREATE VIEW outer_calls AS SELECT * FROM calls');
+  expect(await query(sql)).toEqual([LIMIT, 'I']);
+  expect(await outcome('SELECT a FROM told')).toBe('SELECT 0');
+});
