@@ -60,7 +60,11 @@ class FakeHost {
       facts: async () => undefined,
       mappings: async () => [],
       blockers: async () => [],
-      schemaFacts: async () => ({ functions: new Set<string>(), cascading: new Set<string>() }),
+      schemaFacts: async () => ({
+        functions: new Set<string>(),
+        calling: new Set<string>(),
+        cascading: new Set<string>(),
+      }),
       hasJobs: async () => false,
       close: async () => void this.said.push(`close ${name}`),
     };

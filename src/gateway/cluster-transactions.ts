@@ -31,7 +31,7 @@ export interface FromTheStart {
   rule: InjectionRule | undefined;
 }
 
-const NO_FACTS: SchemaFacts = { functions: new Set(), cascading: new Set() };
+const NO_FACTS: SchemaFacts = { functions: new Set(), calling: new Set(), cascading: new Set() };
 
 /** The transactions of one cluster's database, and what its schema says of the statements in them. */
 export class ClusterTransactions {
@@ -73,10 +73,12 @@ export class ClusterTransactions {
     return this.#catalog.blockers(processId);
   }
 
-  /** Whether it calls a function that clients have made, which may write whatever it likes. */
-  callsOwn({ calls }: Statement): boolean {
-    const { functions } = this.#facts;
-    return functions.size > 0 && calls.some((name) => functions.has(name));
+  /** Whether it calls a function that clients have made, by itself or by what it names, which may write whatever it likes. */
+  callsOwn({ calls, relations, kind }: Statement): boolean {
+    const { functions, calling } = this.#facts;
+    if (functions.size === 0) return false;
+    if (calls.some((name) => functions.has(name))) return true;
+    return kind !== 'ddl' && calling.size > 0 && relations.some(({ name }) => calling.has(name));
   }
 
   /** Whether its command tag does not tell how many rows it writes. */

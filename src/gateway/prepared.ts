@@ -12,11 +12,15 @@ export interface PreparedStatement {
 
 /** Of each: names that a session may give to prepared statements and portals. */
 const MAX_NAMES = 100_000;
+/** In bytes: the texts of a session's prepared statements, which stay here for as long as it likes. */
+const MAX_TEXTS = 32 * 1024 * 1024;
 
 /** What a session has prepared and bound, by the messages that it sends and the engine's word that it has. */
 export class Prepared {
   readonly #statements = new Map<string, PreparedStatement>();
   readonly #portals = new Map<string, PreparedStatement>();
+  /** In bytes. */
+  #texts = 0;
   /** Sent, and not yet confirmed; in order. */
   readonly #sent: PreparedStatement[] = [];
 
@@ -29,7 +33,15 @@ export class Prepared {
     const statement = this.#sent.shift();
     if (!statement) return;
     if (this.#statements.size >= MAX_NAMES) throw new Error(`a session has more than ${MAX_NAMES} prepared statements`);
+    this.#forget(statement.name);
+    this.#texts += statement.original.length;
+    if (this.#texts > MAX_TEXTS) throw new Error(`a session has prepared more than ${MAX_TEXTS} bytes`);
     this.#statements.set(statement.name, statement);
+  }
+
+  /** Whether its name still means this one. */
+  has(statement: PreparedStatement): boolean {
+    return this.#statements.get(statement.name) === statement;
   }
 
   /** A request was answered: what it has not prepared it never will. */
@@ -65,11 +77,17 @@ export class Prepared {
   /** DEALLOCATE ALL. */
   clear(): void {
     this.#statements.clear();
+    this.#texts = 0;
   }
 
   /** A whole Close message. */
   close(frame: Buffer): void {
     const name = frame.toString('latin1', 6, frame.indexOf(0, 6));
-    if (frame[5] === 0x53) this.#statements.delete(name);
+    if (frame[5] === 0x53) this.#forget(name);
+  }
+
+  #forget(name: string): void {
+    this.#texts -= this.#statements.get(name)?.original.length ?? 0;
+    this.#statements.delete(name);
   }
 }

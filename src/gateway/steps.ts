@@ -36,6 +36,26 @@ export interface Step {
   endsCopy?: boolean;
   /** The names of the statements that it prepares, one char a byte; the unnamed one is none. */
   prepares?: readonly string[];
+  /** Whether it asks for some rows only of a statement that writes, whose command tag comes later or never. */
+  partial: boolean;
+  /** The prepared statements that it makes and binds, in order. */
+  uses: readonly Use[];
+}
+
+export interface Use {
+  does: 'prepares' | 'binds';
+  statement: PreparedStatement;
+}
+
+/** Whether steps would run the same statements if they were done again, since a name may have come to mean another one. */
+export function meanTheSame(steps: readonly Step[], isPrepared: (statement: PreparedStatement) => boolean): boolean {
+  // Unnamed ones are prepared again, each before it is bound.
+  let unnamed: PreparedStatement | undefined;
+  for (const { does, statement } of steps.flatMap(({ uses }) => uses)) {
+    if (does === 'prepares') unnamed = statement.name === '' ? statement : unnamed;
+    else if (statement.name === '' ? statement !== unnamed : !isPrepared(statement)) return false;
+  }
+  return true;
 }
 
 export interface Place {
@@ -100,7 +120,17 @@ export function simpleSteps(original: string, reading: Reading, writer: Writer):
   if (classification.kind !== 'statements' || classification.statements.length < 2) {
     const statements = classification.kind === 'statements' ? classification.statements : [];
     const [only] = statements;
-    return [{ verb: only && verbOf(only), statements, size, binds: false, bytes: (writing) => query(writing) }];
+    return [
+      {
+        verb: only && verbOf(only),
+        statements,
+        size,
+        binds: false,
+        partial: false,
+        uses: [],
+        bytes: (writing) => query(writing),
+      },
+    ];
   }
   const groups: Statement[][] = [];
   for (const statement of classification.statements) {
@@ -111,7 +141,15 @@ export function simpleSteps(original: string, reading: Reading, writer: Writer):
   return groups.map((statements) => {
     const first = statements[0] as Statement;
     const range = { start: first.start, end: (statements.at(-1) as Statement).end };
-    return { verb: verbOf(first), statements, size, binds: false, bytes: (writing) => query(writing, range) };
+    return {
+      verb: verbOf(first),
+      statements,
+      size,
+      binds: false,
+      partial: false,
+      uses: [],
+      bytes: (writing) => query(writing, range),
+    };
   });
 }
 
@@ -170,6 +208,13 @@ function extendedStep(pieces: readonly Piece[], binds: boolean, writer: Writer):
     binds,
     endsCopy: pieces.some(({ type }) => type === CODE.copyDone || type === CODE.copyFail),
     prepares: pieces.flatMap(({ query }) => (query && query.name !== '' ? [query.name] : [])),
+    partial: pieces.some(
+      ({ bytes, statement }) => statement?.writesRows === true && bytes.readInt32BE(bytes.length - 4) !== 0,
+    ),
+    uses: pieces.flatMap(({ query, bound }): Use[] => {
+      if (query) return [{ does: 'prepares', statement: query }];
+      return bound ? [{ does: 'binds', statement: bound }] : [];
+    }),
     size: pieces.reduce((sum, { bytes }) => sum + bytes.length, 0),
     bytes: (writing) => Buffer.concat([...pieces.map((piece, at) => pieceBytes(piece, at, writing, writer)), SYNC]),
     preparation: (writing) => preparation(pieces, writing, writer),

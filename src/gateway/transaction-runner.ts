@@ -7,7 +7,8 @@ import { MAX_ROWS, rowsOf } from '../transactions/rules.ts';
 import { type Answer, withoutResults } from './answers.ts';
 import { Block } from './block.ts';
 import type { ClusterTransactions } from './cluster-transactions.ts';
-import type { Step, Writing } from './steps.ts';
+import type { PreparedStatement } from './prepared.ts';
+import { meanTheSame, type Step, type Writing } from './steps.ts';
 
 /** The session in the engine, and the client's ear. */
 export interface RunnerPort {
@@ -21,6 +22,8 @@ export interface RunnerPort {
     writing: Writing,
     tag: (tag: string | undefined, index: number) => ErrorFields | undefined,
   ): Promise<Answer>;
+  /** Whether the name of a prepared statement still means this one. */
+  isPrepared(statement: PreparedStatement): boolean;
   /** Has a step done whose answer nobody sees. */
   silently(step: Step, writing: Writing): Promise<Answer>;
   /** Makes the engine forget what a step has prepared. */
@@ -180,6 +183,12 @@ export class TransactionRunner implements Party {
 
   async #begin(step: Step, rest: Promise<unknown>[]): Promise<boolean> {
     const before = this.#block;
+    if (this.#beginsTooLate(step)) {
+      const begin = step.statements.at(-1) as Statement;
+      const refused = await this.#port.ask(step, { ...PLAIN, refused: new Map([[begin, TEXTS.lateBegin]]) }, uncounted);
+      this.#port.deliver(refused);
+      return false;
+    }
     if (before && !before.explicit) {
       // The statements before it in the same text belong to the block, as in PostgreSQL.
       before.explicit = true;
@@ -204,6 +213,23 @@ export class TransactionRunner implements Party {
     }
     this.#port.deliver(answer);
     return !answer.errorFrame;
+  }
+
+  /**
+   * Whether messages ask for BEGIN after what is done, in the same request: PostgreSQL takes that into the block, and what was
+   * done before its savepoint could neither be undone nor be held to any rule.
+   */
+  #beginsTooLate({ statements, binds }: Step): boolean {
+    if (!binds) return false;
+    const before = statements.slice(0, -1);
+    if (this.#block) return before.length > 0 || !this.#block.explicit;
+    return before.some(
+      (statement) =>
+        statement.writesRows ||
+        statement.locks !== undefined ||
+        statement.kind === 'ddl' ||
+        this.#cluster.callsOwn(statement),
+    );
   }
 
   async #execute(step: Step, position: Position): Promise<boolean> {
@@ -267,9 +293,9 @@ export class TransactionRunner implements Party {
    * Whether what is written outside of a block has to be looked at before it is committed: all but an INSERT that comes
    * alone and names its rows, and what the engine runs outside of blocks only.
    */
-  #mustBeWrapped({ statements, binds, isEnded }: Step, { isAlone, isFinal }: Position): boolean {
+  #mustBeWrapped({ statements, binds, isEnded, partial }: Step, { isAlone, isFinal }: Position): boolean {
     // A portal must be there for what comes after a Flush.
-    if (binds && (!isFinal || isEnded)) return true;
+    if (partial || (binds && (!isFinal || isEnded))) return true;
     if (statements.some((statement) => this.#cluster.callsOwn(statement))) return true;
     if (!statements.some(({ writesRows }) => writesRows)) return false;
     if (this.#cluster.isInjecting) return true;
@@ -294,7 +320,7 @@ export class TransactionRunner implements Party {
   /** Has a step done, with its rows and bytes counted: from its command tags where they tell them. */
   async #count(block: Block, step: Step, writing: Writing): Promise<Answer> {
     const isCounted = (statement: Statement | undefined) =>
-      statement?.writesRows === true && !this.#cluster.rowsAreUnknown(statement);
+      statement?.writesRows === true && !step.partial && !this.#cluster.rowsAreUnknown(statement);
     const byTag = (tag: string | undefined, index: number) => {
       if (tag === undefined || !isCounted(step.statements[index])) return undefined;
       const refusal = block.rules.count(rowsOf(tag));
@@ -303,7 +329,7 @@ export class TransactionRunner implements Party {
     const isMeasured =
       (block.explicit || block.wrapped) &&
       writing.refused.size === 0 &&
-      step.statements.some((statement) => this.#cluster.mustBeMeasured(statement));
+      (step.partial || step.statements.some((statement) => this.#cluster.mustBeMeasured(statement)));
     if (!isMeasured) {
       if (step.statements.some(({ writesRows }) => writesRows)) block.sent += step.size;
       return this.#port.ask(step, writing, byTag);
@@ -313,7 +339,7 @@ export class TransactionRunner implements Party {
     if (answer.errorFrame || answer.status !== 'T') return answer;
     const after = await this.#measure();
     block.sent += after.bytes - before.bytes;
-    const isUnknown = step.statements.some((statement) => this.#cluster.rowsAreUnknown(statement));
+    const isUnknown = step.partial || step.statements.some((statement) => this.#cluster.rowsAreUnknown(statement));
     const refusal = isUnknown ? block.rules.count(after.rows - before.rows) : undefined;
     if (refusal) {
       answer.held = withoutResults(answer.held);
@@ -443,8 +469,13 @@ export class TransactionRunner implements Party {
     return false;
   }
 
+  #canRepeat(steps: readonly Step[]): boolean {
+    return meanTheSame(steps, (statement) => this.#port.isPrepared(statement));
+  }
+
   /** The SQLSTATE of what went wrong; empty where it is another answer. */
   async #replayOnce({ journal }: Block): Promise<string | undefined> {
+    if (!this.#canRepeat(journal.entries.map(({ step }) => step))) return '';
     for (const { step, digest } of journal.entries) {
       const answer = await this.#port.silently(step, AGAIN);
       if (answer.error) return codeOf(answer) ?? '';
@@ -461,6 +492,7 @@ export class TransactionRunner implements Party {
     const { journal, shadowed } = block;
     if (!block.canRewind) return false;
     const past = shadowed.size > 0 ? [] : journal.entries.map((entry) => entry.step);
+    if (!this.#canRepeat(past)) return false;
     if (shadowed.size === 0 && !block.rewound) await this.#rewindNow(block);
     const wanted = [...past, step]
       .flatMap(({ statements }) => statements.flatMap(({ targets }) => targets))

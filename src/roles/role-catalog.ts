@@ -22,6 +22,8 @@ export interface Mapping {
 /** What the rules of transactions need to know of the clients' schemas; names only, wherever they stand. */
 export interface SchemaFacts {
   functions: ReadonlySet<string>;
+  /** Views and tables that call them: in what they select, in defaults and in checks. */
+  calling: ReadonlySet<string>;
   /** Tables from which foreign keys pass changes on to others. */
   cascading: ReadonlySet<string>;
 }
@@ -54,6 +56,25 @@ const FUNCTIONS = `
   SELECT DISTINCT p.proname AS name FROM pg_catalog.pg_proc p
   JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
   WHERE p.oid >= 16384 AND n.nspname NOT IN ('sys', 'postern')`;
+const CALLING = `
+  WITH RECURSIVE named AS (
+    SELECT d.classid, d.refclassid, d.refobjid, coalesce(w.ev_class, a.adrelid, k.conrelid) AS relation
+    FROM pg_catalog.pg_depend d
+    LEFT JOIN pg_catalog.pg_rewrite w ON d.classid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass AND w.oid = d.objid
+    LEFT JOIN pg_catalog.pg_attrdef a ON d.classid = 'pg_catalog.pg_attrdef'::pg_catalog.regclass AND a.oid = d.objid
+    LEFT JOIN pg_catalog.pg_constraint k ON d.classid = 'pg_catalog.pg_constraint'::pg_catalog.regclass AND k.oid = d.objid
+    WHERE d.refobjid >= 16384
+  ), calling AS (
+    SELECT named.relation FROM named JOIN pg_catalog.pg_proc p ON p.oid = named.refobjid
+      JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
+      WHERE named.refclassid = 'pg_catalog.pg_proc'::pg_catalog.regclass AND p.provolatile = 'v'
+        AND n.nspname NOT IN ('sys', 'postern')
+    UNION
+    SELECT named.relation FROM named JOIN calling ON named.refobjid = calling.relation
+      WHERE named.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass
+        AND named.classid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass
+  )
+  SELECT DISTINCT c.relname AS name FROM calling JOIN pg_catalog.pg_class c ON c.oid = calling.relation`;
 const CASCADING = `
   SELECT DISTINCT r.relname AS name FROM pg_catalog.pg_constraint c
   JOIN pg_catalog.pg_class r ON r.oid = c.confrelid
@@ -146,7 +167,11 @@ export async function openRoleCatalog(
     async schemaFacts() {
       const names = async (name: string, text: string) =>
         new Set((await ask<{ name: string }>(name, text)).map((row) => row.name));
-      return { functions: await names('functions', FUNCTIONS), cascading: await names('cascading', CASCADING) };
+      return {
+        functions: await names('functions', FUNCTIONS),
+        calling: await names('calling', CALLING),
+        cascading: await names('cascading', CASCADING),
+      };
     },
     mappings: () => ask<Mapping & pg.QueryResultRow>('mappings', MAPPINGS),
     hasJobs: async () => (await ask('jobs', LOOK_FOR_JOBS)).length > 0,

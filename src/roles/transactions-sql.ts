@@ -64,7 +64,7 @@ BEGIN
     RAISE program_limit_exceeded USING MESSAGE = 'too large';
   END IF;
   EXECUTE 'CREATE TEMPORARY TABLE ' OPERATOR(pg_catalog.||) pg_catalog.quote_ident(name) OPERATOR(pg_catalog.||)
-    ' (LIKE ' OPERATOR(pg_catalog.||) source_name OPERATOR(pg_catalog.||) ' INCLUDING ALL EXCLUDING IDENTITY)';
+    ' (LIKE ' OPERATOR(pg_catalog.||) source_name OPERATOR(pg_catalog.||) ' INCLUDING ALL EXCLUDING IDENTITY) ON COMMIT DROP';
   SELECT pg_catalog.string_agg(pg_catalog.quote_ident(a.attname), ', ') INTO columns FROM pg_catalog.pg_attribute a
     WHERE a.attrelid OPERATOR(pg_catalog.=) source AND a.attnum OPERATOR(pg_catalog.>) 0 AND NOT a.attisdropped
       AND a.attgenerated OPERATOR(pg_catalog.=) '';

@@ -32,7 +32,7 @@ export interface Statement extends StatementRange {
   targets: readonly Relation[];
   /** Whether the number of rows that it writes is the one in its command tag: no WITH query writes rows too. */
   tagCounts: boolean;
-  /** The number of rows, where it inserts VALUES and nothing else. */
+  /** The number of rows, where it inserts VALUES and nothing else, and calls nothing that may make more of one. */
   insertedRows: number | undefined;
   /** Functions that are called, by their last name, but for those of pg_catalog said with it. */
   calls: readonly string[];
@@ -152,7 +152,7 @@ function classifyStatement(
     relations: reading.relations,
     targets: writesRows || reading.locks ? reading.targets : [],
     tagCounts: COUNTED.has(tag) && reading.writes <= 1,
-    insertedRows: tag === 'InsertStmt' && reading.writes === 1 ? reading.insertedRows : undefined,
+    insertedRows: tag === 'InsertStmt' && reading.writes === 1 && !reading.makesRows ? reading.insertedRows : undefined,
     calls: reading.calls,
     cascades: (node as { behavior?: string }).behavior === 'DROP_CASCADE',
     qualified: reading.qualified,

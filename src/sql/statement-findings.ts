@@ -38,6 +38,8 @@ export class StatementFindings {
   writes = 0;
   /** How many rows an INSERT of VALUES has; the last one's. */
   insertedRows: number | undefined;
+  /** Whether it calls what may make many rows of one. */
+  makesRows = false;
   locks: 'update' | 'key share' | undefined;
   #subject: Subject;
   /** Where pg_settings is named without its schema, which a WITH query of that name may mean. */
@@ -106,6 +108,7 @@ export class StatementFindings {
     switch (key) {
       case 'FuncCall':
         checkCall(value as Nodes['FuncCall'], this.#subject);
+        this.makesRows ||= !makesOne(value as Nodes['FuncCall']);
         this.#call(value as Nodes['FuncCall']);
         break;
       // Of CALL.
@@ -185,6 +188,25 @@ const DROPPED_RELATIONS: ReadonlySet<string> = new Set([
   'OBJECT_SEQUENCE',
   'OBJECT_INDEX',
 ]);
+
+/** Functions that are common in rows, and make one value each. */
+const MAKES_ONE: ReadonlySet<string> = new Set([
+  'clock_timestamp',
+  'concat',
+  'gen_random_uuid',
+  'lower',
+  'nextval',
+  'now',
+  'random',
+  'repeat',
+  'to_timestamp',
+  'upper',
+]);
+
+function makesOne({ funcname }: Nodes['FuncCall']): boolean {
+  const last = funcname?.at(-1);
+  return last !== undefined && 'String' in last && MAKES_ONE.has(last.String.sval ?? '');
+}
 
 /** Undefined for rows that are selected; DEFAULT VALUES are one. */
 function valuesIn({ selectStmt }: Nodes['InsertStmt']): number | undefined {

@@ -114,6 +114,8 @@ export const TEXTS = {
   /** guessed */
   roleOption: (statement: string) => refusal(`unsupported option in ${statement} statement`),
 
+  /** guessed */
+  lateBegin: refusal('BEGIN after other statements of the same request is not supported'),
   multipleDdl: refusal('multiple ddl statements not supported in a transaction'),
   ddlAndDml: refusal('ddl and dml are not supported in the same transaction'),
   /** PostgreSQL's own for what runs outside of blocks only; guessed. */
