@@ -121,12 +121,11 @@ export class Answers {
   /** Those who wait for an answer get none. Returns what a client should have got of the first one. */
   end(): Buffer | undefined {
     const [first] = this.#pending;
-    const word =
-      first?.reader && first.answer.errorFrame
-        ? Buffer.concat([...first.answer.held, first.answer.errorFrame])
-        : undefined;
+    // But for its last command tag: nobody knows whether that stands.
+    const { held = [], errorFrame } = first?.reader ? first.answer : {};
+    const word = Buffer.concat(errorFrame ? [...held, errorFrame] : held);
     for (const { reject } of this.#pending.splice(0)) reject(new SessionOver());
-    return word;
+    return word.length > 0 ? word : undefined;
   }
 
   #forward(bytes: Buffer): void {

@@ -10,7 +10,7 @@ import { figure, HALF_OPEN, LIMIT, LOGINS, SESSIONS, times } from './scale.ts';
 let server: StartedServer;
 const door = new Door(() => server);
 /** A new one each time: what memory a process has once taken it keeps for what comes next. */
-async function open(...options: string[]): Promise<void> {
+async function openDoor(...options: string[]): Promise<void> {
   const places = String(Math.min(10_000, Math.max(1_000, SESSIONS + 100)));
   server = await startServerProcess(await makeFolder(), [
     ...['--connection-rate', '0', '--postgres-connections', places, '--log-level', 'warn'],
@@ -87,7 +87,7 @@ describe(`${HALF_OPEN} connections that never log in`, () => {
   ])(
     'keep nobody from logging in: %s',
     async (name, open) => {
-      await open();
+      await openDoor();
       const quiet = await honestLogins(5);
       const before = memory();
       const crowd = await each(HALF_OPEN, open);
@@ -123,7 +123,7 @@ describe(`${LOGINS} logins at once`, () => {
   it(
     'are each answered as they deserve, and leave nothing behind',
     async () => {
-      await open();
+      await openDoor();
       await honestLogins(5);
       const good = door.token();
       const bad = [
@@ -168,7 +168,7 @@ describe(`${LOGINS} logins at once`, () => {
     'are let in as far as the quota goes, and the others are told so',
     async () => {
       const QUOTA = 50;
-      await open('--max-connections', String(QUOTA));
+      await openDoor('--max-connections', String(QUOTA));
       const token = door.token();
       const all = await Promise.all(Array.from({ length: LOGINS }, () => logIn(token)));
       const count = (wanted: string) => all.filter(({ outcome }) => outcome === wanted).length;
@@ -184,7 +184,7 @@ describe(`${SESSIONS} sessions that do nothing`, () => {
   it(
     'are held, work when they are asked, and cost little',
     async () => {
-      await open();
+      await openDoor();
       await honestLogins(5);
       const token = door.token();
       const before = memory();

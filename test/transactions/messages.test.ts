@@ -114,7 +114,7 @@ async function answers(server: TestServer, messages: readonly Buffer[], pieces: 
     const frames: string[] = [];
     for (let isEnd = false; ; ) {
       const frame = await client.frame().catch(() => undefined);
-      // As PostgreSQL does where it has lost its place; what was held back until then is of no use to anybody.
+      // As PostgreSQL does where it has lost its place; what it said before may be lost with the connection.
       if (!frame) return ['closed'];
       const described = describeFrame(frame);
       if (described !== undefined) frames.push(described);
