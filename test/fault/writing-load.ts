@@ -110,6 +110,7 @@ export class WritingLoad {
   }
 
   #until(check: () => boolean): Promise<void> {
+    if (check()) return Promise.resolve();
     return new Promise((resolve) => {
       const look = () => {
         if (!check()) return;
