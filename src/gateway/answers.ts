@@ -59,6 +59,8 @@ interface Pending {
   heldBytes: number;
   /** The client has been told of an error: nothing more follows. */
   muted: boolean;
+  /** Called before what comes after it is read. */
+  ready: ((status: TransactionStatus) => void) | undefined;
   resolve: (answer: Answer) => void;
   reject: (error: Error) => void;
 }
@@ -86,7 +88,7 @@ export class Answers {
   }
 
   /** Rejects when the session ends before. */
-  expect(reader?: AnswerReader): Promise<Answer> {
+  expect(reader?: AnswerReader, ready?: (status: TransactionStatus) => void): Promise<Answer> {
     const answered = new Promise<Answer>((resolve, reject) => {
       this.#pending.push({
         reader,
@@ -105,6 +107,7 @@ export class Answers {
         hash: createHash('sha1'),
         heldBytes: 0,
         muted: false,
+        ready,
         resolve,
         reject,
       });
@@ -259,6 +262,7 @@ export class Answers {
     if (!reader) answer.values = firstColumns(Buffer.concat(answer.held.splice(0)));
     answer.status = status;
     answer.digest = hash.digest('base64');
+    pending.ready?.(status);
     resolve(answer);
     return NOTHING;
   }

@@ -1,5 +1,5 @@
 import { encodeFields } from '../pgwire/fields.ts';
-import { commandComplete, type ErrorFields, errorResponse, type TransactionStatus } from '../pgwire/messages.ts';
+import { type ErrorFields, errorResponse, type TransactionStatus } from '../pgwire/messages.ts';
 import type { Statement } from '../sql/classify.ts';
 import { type Refusal, TEXTS } from '../sql/dialect/texts.ts';
 import { concerns, type Party } from '../transactions/conflicts.ts';
@@ -191,10 +191,11 @@ export class TransactionRunner implements Party {
     }
     if (before && !before.explicit) {
       // The statements before it in the same text belong to the block, as in PostgreSQL.
+      const answer = await this.#port.ask(step, PLAIN, uncounted);
       before.explicit = true;
       before.journal.tear();
-      this.#port.tell(commandComplete('BEGIN'));
-      return true;
+      this.#port.deliver(answer);
+      return !answer.errorFrame;
     }
     const asked = this.#port.ask(step, PLAIN, uncounted);
     // Sent with it, so that nobody waits for it.
@@ -256,6 +257,8 @@ export class TransactionRunner implements Party {
         if (isWrapped && isLast) this.#replace(answer, await this.#endImplied());
         else if (block.explicit) this.#remember(block, step, answer);
         else if (!isWrapped) await this.#committed(block);
+        // A COMMIT or ROLLBACK with nothing before it has ended what was begun for it.
+        else if (this.#port.status === 'I') this.#endBlock();
       }
       if (answer.errorFrame) {
         // The engine does not know of an error that is ours.

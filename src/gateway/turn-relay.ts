@@ -480,18 +480,16 @@ export class TurnRelay extends Relay {
   #port(cancel: () => Promise<void>): RunnerPort {
     const ask = (bytes: Buffer, reader?: AnswerReader): Promise<Answer> => {
       if (this.over) return Promise.reject(new SessionOver());
-      const answer = this.#answers.expect(reader);
-      this.toEngine(bytes);
-      const read = answer.then((given) => {
-        this.#status = given.status;
-        // One that was asked together with a request of ours may have begun to copy already.
-        if (reader) this.#copyIn = undefined;
+      const answer = this.#answers.expect(reader, (status) => {
+        // What is asked next may be waiting, or copying, in the same breath.
+        this.#status = status;
+        this.#copyIn = undefined;
         this.#cluster.conflicts.waitsNoMore(this.#runner);
-        return given;
       });
+      this.toEngine(bytes);
       // Several may be under way when the session ends, of which only the first is waited for.
-      read.catch(() => undefined);
-      return read;
+      answer.catch(() => undefined);
+      return answer;
     };
     const prepared = async (step: Step, writing: Writing, work: () => Promise<Answer>): Promise<Answer> => {
       const bytes = step.preparation?.(writing);
