@@ -138,6 +138,8 @@ async function inTime<Result>(work: Promise<Result>): Promise<Result> {
   }
 }
 
+const LATE_BEGIN = 'E 0A000 BEGIN after other statements of the same request is not supported';
+
 const show = (messages: readonly Buffer[]) =>
   messages.map((one) => one.toString('latin1').replace(/[^ -~]/g, '.')).join(' | ');
 
@@ -148,6 +150,8 @@ it(
       fc.asyncProperty(bytes, fc.constantFrom(1, 1, 3), async (messages, pieces) => {
         const expected = await answers(postgres, messages, pieces);
         const came = await inTime(answers(dsql, messages, pieces)).catch(({ message: said }) => [said]);
+        // Refused on purpose, docs/differences.md.
+        fc.pre(!came.includes(LATE_BEGIN));
         expect({ sent: show(messages), came }).toEqual({ sent: show(messages), came: expected });
       }),
       { seed: Number(process.env['POSTERN_TEST_SEED'] ?? 3), numRuns: RUNS },
