@@ -37,6 +37,21 @@ export class Block {
     this.rules = new TransactionRules(now);
   }
 
+  /** It is too old, and has been ended in the engine; the client does not know yet. */
+  isOverdue = false;
+  #timer: NodeJS.Timeout | undefined;
+
+  /** Has this done `rest` ms from now, unless it is over by then. */
+  endsAt(rest: number, work: () => void): void {
+    this.#timer ??= setTimeout(work, Math.max(rest, 0)).unref();
+  }
+
+  /** It is over. */
+  end(): void {
+    clearTimeout(this.#timer);
+    this.journal.end();
+  }
+
   get canRewind(): boolean {
     return this.explicit && this.savepoint && this.journal.whole;
   }

@@ -3,7 +3,7 @@ import { type ErrorFields, errorResponse, type TransactionStatus } from '../pgwi
 import type { Statement } from '../sql/classify.ts';
 import { type Refusal, TEXTS } from '../sql/dialect/texts.ts';
 import { concerns, type Party } from '../transactions/conflicts.ts';
-import { MAX_ROWS, rowsOf } from '../transactions/rules.ts';
+import { MAX_AGE, MAX_ROWS, rowsOf } from '../transactions/rules.ts';
 import { type Answer, withoutResults } from './answers.ts';
 import { Block } from './block.ts';
 import type { ClusterTransactions } from './cluster-transactions.ts';
@@ -123,7 +123,7 @@ export class TransactionRunner implements Party {
 
   /** The session is over. */
   leave(): void {
-    this.#block?.journal.end();
+    this.#block?.end();
     this.#cluster.conflicts.leave(this);
   }
 
@@ -153,6 +153,7 @@ export class TransactionRunner implements Party {
         isFinal: request.final,
       };
       this.#failed = !(await this.#step(step, place, rest));
+      await this.#takeCancelled();
     }
     if (request.final) {
       const failure = await this.#endImplied();
@@ -170,6 +171,7 @@ export class TransactionRunner implements Party {
   /** Says whether the next step may come. */
   async #step(step: Step, place: Position, rest: Promise<unknown>[]): Promise<boolean> {
     const block = this.#block;
+    if (block?.isOverdue && step.verb !== 'rollback') return this.#tellAge(block, step);
     if (this.#port.status === 'E' || (step.verb === 'rollback' && block)) {
       const answer = await this.#port.ask(step, PLAIN, uncounted);
       if (answer.status === 'I') this.#endBlock();
@@ -179,6 +181,29 @@ export class TransactionRunner implements Party {
     if (step.verb === 'begin') return this.#begin(step, rest);
     if (step.verb === 'commit' && block) return this.#commit(block, step);
     return this.#execute(step, place);
+  }
+
+  /** What others wait for and cannot take from it goes when a transaction is as old as one may be. */
+  #limitAge(block: Block): void {
+    const rest = MAX_AGE - block.rules.ageAt(this.#now());
+    block.endsAt(rest, () => {
+      this.queue(async () => {
+        if (this.#block !== block || this.#port.status !== 'T') return;
+        await this.#port.request(FAIL);
+        block.isOverdue = true;
+      }).catch(() => undefined);
+    });
+  }
+
+  async #tellAge(block: Block, step: Step): Promise<false> {
+    const failure = block.rules.age(this.#now()) ?? TEXTS.ageLimit(MAX_AGE / 1000);
+    block.isOverdue = false;
+    if (step.verb === 'commit') {
+      await this.#port.request('ROLLBACK');
+      this.#endBlock();
+    }
+    this.#port.tell(this.#failure(failure));
+    return false;
   }
 
   async #begin(step: Step, rest: Promise<unknown>[]): Promise<boolean> {
@@ -276,10 +301,12 @@ export class TransactionRunner implements Party {
     answer.lastTag = undefined;
   }
 
-  #remember({ journal }: Block, step: Step, { digest }: Answer): void {
+  #remember(block: Block, step: Step, { digest }: Answer): void {
+    const { journal } = block;
     // What was copied in has gone by.
     if (step.statements.some(({ tag, writesRows }) => tag === 'CopyStmt' && writesRows)) journal.tear();
     journal.add(step, digest, step.size);
+    if (!journal.whole) this.#limitAge(block);
   }
 
   /** The transaction that every statement outside of a block is. */
@@ -337,10 +364,13 @@ export class TransactionRunner implements Party {
       if (step.statements.some(({ writesRows }) => writesRows)) block.sent += step.size;
       return this.#port.ask(step, writing, byTag);
     }
+    // One that the client has cancelled is the answer to its statement.
     const before = await this.#measure();
+    if ('status' in before) return before;
     const answer = await this.#port.ask(step, writing, byTag);
     if (answer.errorFrame || answer.status !== 'T') return answer;
     const after = await this.#measure();
+    if ('status' in after) return after;
     block.sent += after.bytes - before.bytes;
     const isUnknown = step.partial || step.statements.some((statement) => this.#cluster.rowsAreUnknown(statement));
     const refusal = isUnknown ? block.rules.count(after.rows - before.rows) : undefined;
@@ -351,10 +381,12 @@ export class TransactionRunner implements Party {
     return answer;
   }
 
-  async #measure(): Promise<{ rows: number; bytes: number }> {
-    const { values, error } = await this.#port.request('SELECT sys.written()');
-    const [rows = NaN, bytes = NaN] = (values[0] ?? '').split(' ').map(Number);
-    if (error || Number.isNaN(rows + bytes)) throw new Error('what the transaction has written is not to be had');
+  /** What the transaction has written so far, or the answer that says why that is not to be had. */
+  async #measure(): Promise<{ rows: number; bytes: number } | Answer> {
+    const answer = await this.#port.request('SELECT sys.written()');
+    if (answer.error) return answer;
+    const [rows = NaN, bytes = NaN] = (answer.values[0] ?? '').split(' ').map(Number);
+    if (Number.isNaN(rows + bytes)) throw new Error('what the transaction has written is not to be had');
     return { rows, bytes };
   }
 
@@ -452,7 +484,9 @@ export class TransactionRunner implements Party {
   }
 
   async #rewindNow(block: Block): Promise<void> {
-    const { error } = await this.#port.request(REWIND);
+    let { error } = await this.#port.request(REWIND);
+    // A client's cancel request has met ours.
+    if (error?.get('C') === '57014') ({ error } = await this.#port.request(REWIND));
     if (error) throw new Error(`the transaction cannot be rewound: ${error.get('M')}`);
     block.rewound = true;
     block.shadowed.clear();
@@ -532,7 +566,8 @@ export class TransactionRunner implements Party {
       return false;
     }
     const answer = await this.#port.ask(step, PLAIN, uncounted);
-    if (SERIALIZATION.has(codeOf(answer))) this.#replace(answer, this.#failure(TEXTS.conflict));
+    const isGivenUp = (await this.#takeCancelled()) && codeOf(answer) === '57014';
+    if (isGivenUp || SERIALIZATION.has(codeOf(answer))) this.#replace(answer, this.#failure(TEXTS.conflict));
     if (answer.tags[0] === 'COMMIT') await this.#committed(block);
     else this.#endBlock();
     this.#port.deliver(answer);
@@ -582,7 +617,9 @@ export class TransactionRunner implements Party {
       await this.#committed(block);
       return undefined;
     }
-    return SERIALIZATION.has(error.get('C')) ? this.#failure(TEXTS.conflict) : encodeFields('E', error);
+    const isGivenUp = (await this.#takeCancelled()) && error.get('C') === '57014';
+    const isConflict = isGivenUp || SERIALIZATION.has(error.get('C'));
+    return isConflict ? this.#failure(TEXTS.conflict) : encodeFields('E', error);
   }
 
   #newBlock(explicit: boolean): Block {
@@ -591,7 +628,7 @@ export class TransactionRunner implements Party {
 
   async #committed(block: Block): Promise<void> {
     this.#block = undefined;
-    block.journal.end();
+    block.end();
     this.#cluster.conflicts.commit(block.transaction, block.wrote, block.changes);
     if (block.changes.length > 0) await this.#cluster.schemaChanged();
     await this.#port.committed();
@@ -600,7 +637,7 @@ export class TransactionRunner implements Party {
   #endBlock(): void {
     if (!this.#block) return;
     this.#cluster.conflicts.end(this.#block.transaction);
-    this.#block.journal.end();
+    this.#block.end();
     this.#block = undefined;
   }
 }

@@ -40,9 +40,14 @@ export class TransactionRules {
     return undefined;
   }
 
+  /** In ms. */
+  ageAt(now: number): number {
+    return now - this.#startedAt;
+  }
+
   /** Looked at by every statement and by COMMIT; one that runs is not cut off. */
   age(now: number): Refusal | undefined {
-    const age = now - this.#startedAt;
+    const age = this.ageAt(now);
     return age > MAX_AGE ? TEXTS.ageLimit(Math.floor(age / 1000)) : undefined;
   }
 

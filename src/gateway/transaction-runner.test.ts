@@ -1,0 +1,114 @@
+import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+import { commandComplete, type TransactionStatus } from '../pgwire/messages.ts';
+import { classify, type Statement } from '../sql/classify.ts';
+import { Parser } from '../sql/parse.ts';
+import { JournalSpace } from '../transactions/journal.ts';
+import type { Answer } from './answers.ts';
+import { ClusterTransactions } from './cluster-transactions.ts';
+import type { Step } from './steps.ts';
+import { verbOf } from './steps.ts';
+import { type RunnerPort, TransactionRunner } from './transaction-runner.ts';
+
+const parser = await Parser.create();
+
+function stepOf(sql: string): Step {
+  const classification = classify(sql, parser);
+  const statements: readonly Statement[] = classification.kind === 'statements' ? classification.statements : [];
+  const [only] = statements;
+  return {
+    verb: only && verbOf(only),
+    statements,
+    bytes: () => Buffer.from(sql),
+    size: sql.length,
+    binds: false,
+    partial: false,
+    uses: [],
+  };
+}
+
+/** An engine that does whatever it is asked to. */
+function startRunner() {
+  const asked: string[] = [];
+  const told: string[] = [];
+  let status: TransactionStatus = 'I';
+  const answer = (sql: string): Answer => {
+    asked.push(sql);
+    if (sql === 'BEGIN') status = 'T';
+    else if (sql === 'COMMIT' || sql === 'ROLLBACK') status = 'I';
+    else if (sql.includes('postern_failed')) status = 'E';
+    const tag = commandComplete(sql);
+    return {
+      status,
+      error: undefined,
+      errorFrame: undefined,
+      tags: [sql],
+      tagFrames: [],
+      values: [],
+      digest: sql,
+      streamed: false,
+      held: [],
+      lastTag: tag,
+    };
+  };
+  const port: RunnerPort = {
+    get status() {
+      return status;
+    },
+    waiting: false,
+    ask: async (step) => answer(step.bytes({ refused: new Map(), shadowed: new Set(), again: false }).toString()),
+    silently: async () => answer('again'),
+    isPrepared: () => true,
+    unprepare: async () => answer('unprepare'),
+    request: async (sql) => answer(sql),
+    deliver: ({ tags }) => void told.push(...tags.map(String)),
+    tell: (frame) => void told.push(frame.toString('latin1')),
+    committed: async () => undefined,
+    cancel: async () => undefined,
+    conflicted: () => undefined,
+  };
+  const catalog = {
+    blockers: async () => [],
+    schemaFacts: async () => ({ functions: new Set<string>(), cascading: new Set<string>(), hidden: new Map() }),
+  };
+  const cluster = new ClusterTransactions(catalog as never, { allowed: false, rule: undefined }, new JournalSpace());
+  const runner = new TransactionRunner(port, { processId: 1, cluster, now: () => Date.now() });
+  const run = (sql: string) =>
+    runner.queue(async () => void (await runner.run([stepOf(sql)], { final: true, simple: true })));
+  return { run, asked, told, runner };
+}
+
+beforeEach(() => void vi.useFakeTimers());
+afterEach(() => void vi.useRealTimers());
+
+it('takes the locks from a transaction that cannot be rewound when it is as old as one may be', async () => {
+  const { run, asked, told, runner } = startRunner();
+  await run('BEGIN');
+  await run('COPY t FROM STDIN');
+  expect(runner.standing).toBe('fixed');
+  await vi.advanceTimersByTimeAsync(299_000);
+  expect(asked).not.toContain('SELECT postern_failed');
+  await vi.advanceTimersByTimeAsync(2_000);
+  expect(asked).toContain('SELECT postern_failed');
+  await run('SELECT 1');
+  expect(told.at(-1)).toContain('transaction age limit of 300s exceeded');
+  await run('SELECT 2');
+  expect(told.at(-1)).toBe('SELECT 2');
+  await run('ROLLBACK');
+  expect(told.at(-1)).toBe('ROLLBACK');
+});
+
+it('says so at COMMIT where nothing came before, and forgets a transaction that has ended in time', async () => {
+  const { run, asked, told } = startRunner();
+  await run('BEGIN');
+  await run('COPY t FROM STDIN');
+  await vi.advanceTimersByTimeAsync(301_000);
+  await run('COMMIT');
+  expect(told.at(-1)).toContain('transaction age limit of 300s exceeded');
+  expect(asked.at(-1)).toBe('ROLLBACK');
+  await run('BEGIN');
+  await run('COPY t FROM STDIN');
+  await run('COMMIT');
+  const count = asked.length;
+  await vi.advanceTimersByTimeAsync(400_000);
+  expect(asked.length).toBe(count);
+});
