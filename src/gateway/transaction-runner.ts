@@ -8,7 +8,8 @@ import { type Answer, withoutResults } from './answers.ts';
 import { Block } from './block.ts';
 import type { ClusterTransactions } from './cluster-transactions.ts';
 import type { PreparedStatement } from './prepared.ts';
-import { meanTheSame, type Step, type Writing } from './steps.ts';
+import { MAX_ATTEMPTS, Rewinding } from './rewinding.ts';
+import type { Step, Writing } from './steps.ts';
 
 /** The session in the engine, and the client's ear. */
 export interface RunnerPort {
@@ -60,16 +61,12 @@ interface Position {
 }
 
 const SAVEPOINT = 'SAVEPOINT postern';
-const REWIND = 'ROLLBACK TO SAVEPOINT postern';
 /** Fails in every session, and with it the block that it stands in. */
 const FAIL = 'SELECT postern_failed';
-/** How often a statement is tried that others have been in the way of. */
-const MAX_ATTEMPTS = 8;
 
 const NOT_REFUSED: ReadonlyMap<Statement, Refusal> = new Map();
 const NOT_SHADOWED: ReadonlySet<string> = new Set();
 const PLAIN: Writing = { refused: NOT_REFUSED, shadowed: NOT_SHADOWED, again: false };
-const AGAIN: Writing = { ...PLAIN, again: true };
 const uncounted = () => undefined;
 
 const errorOf = ({ sqlstate, message, detail }: Refusal): ErrorFields => ({
@@ -91,6 +88,7 @@ const codeOf = ({ error }: Answer) => error?.get('C');
 export class TransactionRunner implements Party {
   readonly processId: number;
   readonly #port: RunnerPort;
+  readonly #rewinding: Rewinding;
   readonly #cluster: ClusterTransactions;
   readonly #now: () => number;
   #block: Block | undefined;
@@ -106,6 +104,7 @@ export class TransactionRunner implements Party {
     { processId, cluster, now }: { processId: number; cluster: ClusterTransactions; now: () => number },
   ) {
     this.#port = port;
+    this.#rewinding = new Rewinding(port);
     this.processId = processId;
     this.#cluster = cluster;
     this.#now = now;
@@ -402,9 +401,9 @@ export class TransactionRunner implements Party {
       this.#port.conflicted();
       return TEXTS.schemaChanged;
     }
-    if (block.rewound && !transaction.lost && !(await this.#replay(block))) transaction.lost = true;
+    if (block.rewound && !transaction.lost && !(await this.#rewinding.replay(block))) transaction.lost = true;
     if (!transaction.lost || step.statements.length === 0) return undefined;
-    if (await this.#shadow(block, step)) return undefined;
+    if (await this.#rewinding.shadow(block, step)) return undefined;
     this.#port.conflicted();
     return TEXTS.conflict;
   }
@@ -424,7 +423,7 @@ export class TransactionRunner implements Party {
     if (!SERIALIZATION.has(code) && !isLate && !isGivenUp) return 'stands';
     const canRepeat = !answer.streamed && attempt < MAX_ATTEMPTS && !isGivenUp && !isShadowed;
     if (canRepeat && block.explicit && block.canRewind) {
-      await this.#rewindNow(block);
+      await this.#rewinding.rewind(block);
       if (code !== '40P01') block.transaction.lost = true;
       return 'again';
     }
@@ -464,7 +463,7 @@ export class TransactionRunner implements Party {
   async rewind(): Promise<void> {
     await this.queue(async () => {
       const block = this.#block;
-      if (block?.canRewind && !block.rewound && this.#port.status === 'T') await this.#rewindNow(block);
+      if (block?.canRewind && !block.rewound && this.#port.status === 'T') await this.#rewinding.rewind(block);
     }).catch(() => undefined);
   }
 
@@ -481,78 +480,6 @@ export class TransactionRunner implements Party {
     // PostgreSQL forgets a request to cancel that finds nothing to do, or it ends this.
     if (this.#port.status !== 'E') await this.#port.request('SELECT 1');
     return true;
-  }
-
-  async #rewindNow(block: Block): Promise<void> {
-    let { error } = await this.#port.request(REWIND);
-    // A client's cancel request has met ours.
-    if (error?.get('C') === '57014') ({ error } = await this.#port.request(REWIND));
-    if (error) throw new Error(`the transaction cannot be rewound: ${error.get('M')}`);
-    block.rewound = true;
-    block.shadowed.clear();
-  }
-
-  /** Does again what was done; says whether it came out the same. */
-  async #replay(block: Block): Promise<boolean> {
-    for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt++) {
-      const code = await this.#replayOnce(block);
-      if (code === undefined) {
-        block.rewound = false;
-        return true;
-      }
-      await this.#rewindNow(block);
-      if (code !== '40P01') return false;
-    }
-    return false;
-  }
-
-  #canRepeat(steps: readonly Step[]): boolean {
-    return meanTheSame(steps, (statement) => this.#port.isPrepared(statement));
-  }
-
-  /** The SQLSTATE of what went wrong; empty where it is another answer. */
-  async #replayOnce({ journal }: Block): Promise<string | undefined> {
-    if (!this.#canRepeat(journal.entries.map(({ step }) => step))) return '';
-    for (const { step, digest } of journal.entries) {
-      const answer = await this.#port.silently(step, AGAIN);
-      if (answer.error) return codeOf(answer) ?? '';
-      if (answer.digest !== digest) return '';
-    }
-    return undefined;
-  }
-
-  /**
-   * Gives a transaction that has lost copies of the tables that it writes, of its own and of its snapshot, and does there
-   * what it has done: so it sees what it would see until it commits. False where that cannot be.
-   */
-  async #shadow(block: Block, step: Step): Promise<boolean> {
-    const { journal, shadowed } = block;
-    if (!block.canRewind) return false;
-    const past = shadowed.size > 0 ? [] : journal.entries.map((entry) => entry.step);
-    if (!this.#canRepeat(past)) return false;
-    if (shadowed.size === 0 && !block.rewound) await this.#rewindNow(block);
-    const wanted = [...past, step]
-      .flatMap(({ statements }) => statements.flatMap(({ targets }) => targets))
-      .filter(({ name }) => !shadowed.has(name));
-    const tables = new Map(wanted.map((relation) => [relation.name, relation]));
-    for (const { schema, name } of tables.values()) {
-      const { error } = await this.#port.request(`SELECT sys.shadow(${literal(schema)}, ${literal(name)})`);
-      if (error) return this.#unshadow(block);
-      shadowed.add(name);
-    }
-    // Statements that were prepared for the tables themselves.
-    if (tables.size > 0) await this.#port.request('DISCARD PLANS');
-    for (const done of past) {
-      const { error } = await this.#port.silently(done, { refused: NOT_REFUSED, shadowed, again: true });
-      if (error) return this.#unshadow(block);
-    }
-    block.rewound = false;
-    return true;
-  }
-
-  async #unshadow(block: Block): Promise<false> {
-    await this.#rewindNow(block);
-    return false;
   }
 
   // The end of a transaction.
@@ -588,7 +515,7 @@ export class TransactionRunner implements Party {
     const isStale = transaction.changes.some((change) => concerns(change, block.touched));
     if (block.active && isStale) return TEXTS.schemaChanged;
     // What looks like reading may have written, through a view.
-    if (block.rewound && !(await this.#replay(block))) return isStale ? TEXTS.schemaChanged : TEXTS.conflict;
+    if (block.rewound && !(await this.#rewinding.replay(block))) return isStale ? TEXTS.schemaChanged : TEXTS.conflict;
     if (block.active && this.#cluster.injects(block.wrote)) return TEXTS.conflict;
     return block.tooLarge();
   }
@@ -640,10 +567,4 @@ export class TransactionRunner implements Party {
     this.#block.end();
     this.#block = undefined;
   }
-}
-
-/** A string constant. */
-function literal(text: string | undefined): string {
-  if (text === undefined) return 'NULL';
-  return ` E'${text.replaceAll('\\', '\\\\').replaceAll("'", "\\'")}'`;
 }
