@@ -73,6 +73,11 @@ export class ClusterTransactions {
     return this.#catalog.blockers(processId);
   }
 
+  /** Whether clients have made functions at all. */
+  get hasOwnFunctions(): boolean {
+    return this.#facts.functions.size > 0;
+  }
+
   /** Whether it calls a function that clients have made, by itself or by what it names, which may write whatever it likes. */
   callsOwn({ calls, relations, kind }: Statement): boolean {
     const { functions, calling } = this.#facts;

@@ -21,6 +21,7 @@ export class Prepared {
   readonly #portals = new Map<string, PreparedStatement>();
   /** In bytes. */
   #texts = 0;
+  #last: PreparedStatement | undefined;
   /** Sent, and not yet confirmed; in order. */
   readonly #sent: PreparedStatement[] = [];
 
@@ -61,9 +62,25 @@ export class Prepared {
     if (statement) {
       if (this.#portals.size >= MAX_NAMES) throw new Error(`a session has more than ${MAX_NAMES} portals`);
       this.#portals.set(portal, statement);
+      this.#last = statement;
     } else {
       this.#portals.delete(portal);
     }
+    return statement;
+  }
+
+  /**
+   * The same for a Bind message in a chunk, where it binds to the unnamed portal what was bound last: so do most clients
+   * most of the time, and a look at the bytes is enough. Undefined where it does not.
+   */
+  bindAgain(chunk: Buffer, start: number): PreparedStatement | undefined {
+    const statement = this.#last;
+    if (!statement || this.#sent.length > 0 || this.#statements.get(statement.name) !== statement) return undefined;
+    const { name } = statement;
+    const at = start + 6;
+    if (chunk[start + 5] !== 0 || chunk[at + name.length] !== 0) return undefined;
+    for (let i = 0; i < name.length; i++) if (chunk[at + i] !== name.charCodeAt(i)) return undefined;
+    this.#portals.set('', statement);
     return statement;
   }
 

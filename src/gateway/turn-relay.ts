@@ -337,7 +337,7 @@ export class TurnRelay extends Relay {
   #isQuiet(reading: Reading): boolean {
     if (!reading.quiet) return false;
     const { classification } = reading;
-    if (classification.kind !== 'statements') return true;
+    if (classification.kind !== 'statements' || !this.#cluster.hasOwnFunctions) return true;
     return !classification.statements.some((statement) => this.#cluster.callsOwn(statement));
   }
 
@@ -354,14 +354,14 @@ export class TurnRelay extends Relay {
         break;
       }
       case CODE.B: {
-        const bound = this.#prepared.bind(chunk.subarray(start, end));
+        const bound = this.#prepared.bindAgain(chunk, start) ?? this.#prepared.bind(chunk.subarray(start, end));
         if (bound && !this.#isQuiet(bound.reading)) this.#careful = true;
         this.#binds = true;
-        piece = { bound };
+        if (this.#mustCare) piece = { bound };
         break;
       }
       case CODE.E:
-        piece = { statement: this.#prepared.executed(chunk.subarray(start, end)) };
+        if (this.#mustCare) piece = { statement: this.#prepared.executed(chunk.subarray(start, end)) };
         break;
       case CODE.C:
         this.#prepared.close(chunk.subarray(start, end));
