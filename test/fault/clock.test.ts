@@ -27,7 +27,14 @@ let real: number;
 beforeAll(async () => {
   vi.useFakeTimers({ toFake: ['Date'] });
   dataDir = await mkdtemp(join(tmpdir(), 'postern-clock-'));
-  postern = await startTestServer({ dataDir, auditLog: 'on', idleTime: 3600, maxConnectionTime: 3600 });
+  postern = await startTestServer({
+    dataDir,
+    auditLog: 'on',
+    // Each login is written before it is answered, by the clock that it saw.
+    auditRequired: 'on',
+    idleTime: 3600,
+    maxConnectionTime: 3600,
+  });
   credentials = await assume(postern, await makeRole(postern, 'timed', policy('Allow', 'dsql:DbConnectAdmin')));
 });
 afterAll(async () => {
