@@ -7,14 +7,15 @@ import { run } from './programs.mjs';
 
 /**
  * Runs `source` (a file beside this one) as often as there are rounds. Returns what makes a figure of one property of what it
- * printed.
+ * printed. `external`: packages that are loaded from where they are, which `folder` must then be beside.
  */
-export async function calculations(source, { folder, rounds, unit }) {
+export async function calculations(source, { folder, rounds, unit, external = [] }) {
   const outfile = join(folder, `${source}.mjs`);
   await build({
     entryPoints: [fileURLToPath(new URL(source, import.meta.url))],
     outfile,
     bundle: true,
+    external,
     format: 'esm',
     platform: 'node',
     target: 'node20.19',

@@ -1,37 +1,13 @@
 // Reading of statements on one core, without a network: what the dialect costs.
 import { mkdtempSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { build } from 'esbuild';
-import { medianOf } from './figures.mjs';
-import { run } from './programs.mjs';
+import { calculations } from './calculations.mjs';
 
 export async function measureStatements({ rounds }) {
   // Beside the packages, so that the parser's own file is found.
   const folder = mkdtempSync(fileURLToPath(new URL('../node_modules/.postern-bench-', import.meta.url)));
   try {
-    const outfile = join(folder, 'statements.mjs');
-    await build({
-      entryPoints: [fileURLToPath(new URL('statements.ts', import.meta.url))],
-      outfile,
-      bundle: true,
-      external: ['libpg-query'],
-      format: 'esm',
-      platform: 'node',
-      target: 'node20.19',
-      logLevel: 'warning',
-    });
-    const samples = [];
-    for (let round = 0; round < rounds; round++) {
-      samples.push(JSON.parse((await run(process.execPath, [outfile])).stdout));
-    }
-    const figure = (name, property, target) => ({
-      name,
-      value: medianOf(samples, property),
-      unit: ' µs',
-      target,
-      samples: samples.map((sample) => sample[property]),
-    });
+    const figure = await calculations('statements.ts', { folder, rounds, unit: ' µs', external: ['libpg-query'] });
     return [
       figure('a statement that was seen before, from its bytes on', 'known', { atMost: 3 }),
       figure('a short statement of which others with other numbers were seen', 'numbers', undefined),

@@ -1,6 +1,6 @@
 import { isIP } from 'node:net';
 import { aliasComplaint, isClusterId } from '../clusters/names.ts';
-import { type InjectionRule, parseInjection } from '../transactions/injection.ts';
+import { type InjectionOptions, parseInjection } from '../transactions/injection.ts';
 import { matching, type OptionRow, oneOf, path, port, region, WEEK, whole, wholeSchema } from './option-row.ts';
 
 /** What is served, and where. Paths are absolute. */
@@ -30,12 +30,6 @@ export interface ServerOptions {
   tlsCa: string | undefined;
   clusterAlias: readonly ClusterAlias[];
   postgresUser: string | undefined;
-}
-
-/** Which conflicts are feigned from the start; `allowed`: whether admin may ask for others. */
-export interface InjectionOptions {
-  allowed: boolean;
-  rule: InjectionRule | undefined;
 }
 
 /** A further name of a cluster. */

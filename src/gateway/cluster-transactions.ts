@@ -2,7 +2,7 @@ import type { RoleCatalog, SchemaFacts } from '../roles/role-catalog.ts';
 import type { Statement } from '../sql/classify.ts';
 import type { Relation } from '../sql/statement-findings.ts';
 import { Conflicts } from '../transactions/conflicts.ts';
-import { Injection, type InjectionRule } from '../transactions/injection.ts';
+import { Injection, type InjectionOptions, type InjectionRule } from '../transactions/injection.ts';
 import { JournalSpace } from '../transactions/journal.ts';
 
 /** Functions of PostgreSQL that make more bytes than they are given. */
@@ -25,12 +25,6 @@ const GROWING: ReadonlySet<string> = new Set([
   'string_agg',
 ]);
 
-/** Which conflicts are feigned from the start; `allowed`: whether admin may ask for others. */
-export interface FromTheStart {
-  allowed: boolean;
-  rule: InjectionRule | undefined;
-}
-
 const NO_FACTS: SchemaFacts = { functions: new Set(), calling: new Set(), cascading: new Set() };
 
 /** The transactions of one cluster's database, and what its schema says of the statements in them. */
@@ -43,7 +37,11 @@ export class ClusterTransactions {
   #facts: SchemaFacts = NO_FACTS;
   #loaded: Promise<void> | undefined;
 
-  constructor(catalog: Pick<RoleCatalog, 'blockers' | 'schemaFacts'>, injection: FromTheStart, journals: JournalSpace) {
+  constructor(
+    catalog: Pick<RoleCatalog, 'blockers' | 'schemaFacts'>,
+    injection: InjectionOptions,
+    journals: JournalSpace,
+  ) {
     this.#catalog = catalog;
     this.journals = journals;
     this.#mayInject = injection.allowed;
@@ -125,10 +123,10 @@ export class ClusterTransactions {
 /** Of all clusters that are awake. */
 export class AllTransactions {
   readonly #clusters = new WeakMap<RoleCatalog, ClusterTransactions>();
-  readonly #injection: FromTheStart;
+  readonly #injection: InjectionOptions;
   readonly #journals = new JournalSpace();
 
-  constructor(injection: FromTheStart) {
+  constructor(injection: InjectionOptions) {
     this.#injection = injection;
   }
 

@@ -2,6 +2,7 @@ import type { ErrorFields } from '../pgwire/messages.ts';
 import { readAwsIamStatements } from '../roles/aws-iam-statement.ts';
 import { MAPPING_PROCEDURES } from '../roles/catalog-sql.ts';
 import type { Refusal } from '../sql/dialect/texts.ts';
+import { byteLiteral } from '../sql/literal.ts';
 import { type Splice, splice } from '../sql/splice.ts';
 import { findReserved, type Reading } from './reading.ts';
 
@@ -58,7 +59,7 @@ export function translate(
   const splices: Splice[] = found.map(({ kind, start, end, role, arn }) => ({
     start,
     end,
-    replacement: `CALL ${MAPPING_PROCEDURES[kind]}(${literal(role)}, ${literal(arn)})`,
+    replacement: `CALL ${MAPPING_PROCEDURES[kind]}(${byteLiteral(role)}, ${byteLiteral(arn)})`,
   }));
   const reserved = findReserved(sql, options);
   if (reserved) {
@@ -103,12 +104,6 @@ function refuseWhole(sql: string, replacement: string): Translation {
 function errorFields(sql: string, { sqlstate, message, detail, at }: Refusal): ErrorFields {
   const position = at === undefined ? undefined : characters(sql, at) + 1;
   return { severity: 'ERROR', code: sqlstate, message, detail, position };
-}
-
-/** A string constant that reads the same whatever standard_conforming_strings says, as bytes. */
-function literal(text: string): string {
-  const bytes = Buffer.from(text, 'utf8').toString('latin1');
-  return ` E'${bytes.replaceAll('\\', '\\\\').replaceAll("'", "\\'")}'`;
 }
 
 /**

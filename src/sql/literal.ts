@@ -1,9 +1,13 @@
-/** String constants to be put into a client's text, one character a byte. */
+/** String constants. */
 
 /** Reads the same whatever standard_conforming_strings says. */
+export function literal(text: string): string {
+  return ` E'${text.replaceAll('\\', '\\\\').replaceAll("'", "\\'")}'`;
+}
+
+/** The same to be put into a client's text, one character a byte. */
 export function byteLiteral(text: string): string {
-  const bytes = Buffer.from(text, 'utf8').toString('latin1');
-  return ` E'${bytes.replaceAll('\\', '\\\\').replaceAll("'", "\\'")}'`;
+  return literal(Buffer.from(text, 'utf8').toString('latin1'));
 }
 
 /**

@@ -12,6 +12,12 @@ export interface InjectionRule {
   seed?: number | undefined;
 }
 
+/** Which conflicts are feigned from the start; `allowed`: whether admin may ask for others. */
+export interface InjectionOptions {
+  allowed: boolean;
+  rule: InjectionRule | undefined;
+}
+
 /** Says of each commit that writes whether it is to fail. */
 export class Injection {
   readonly #rule: InjectionRule;
@@ -62,7 +68,7 @@ export function parseInjection(text: string): InjectionRule {
 }
 
 /** Throws an Error that says what is wrong. */
-export function checkInjection(rule: InjectionRule): InjectionRule {
+function checkInjection(rule: InjectionRule): InjectionRule {
   const { table, every, probability, seed } = rule;
   if (table === '') throw new Error('the table has no name');
   if (every !== undefined && !(Number.isSafeInteger(every) && every > 0)) throw new Error('every must be 1 or more');
