@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 import { decodeFields } from '../pgwire/fields.ts';
-import { type FrameRule, FrameScanner, type FrameSink, PASS, READ, type Verdict } from '../pgwire/frame-scanner.ts';
+import { FrameScanner, type FrameSink, type Verdict } from '../pgwire/frame-scanner.ts';
 import { type ErrorFields, errorResponse, type TransactionStatus } from '../pgwire/messages.ts';
-import { commandTag, statusOf } from './engine-messages.ts';
+import { commandTag, engineRules, statusOf } from './engine-messages.ts';
 
 /** What the engine has answered to one request, up to ReadyForQuery. */
 export interface Answer {
@@ -26,6 +26,9 @@ export interface Answer {
   lastTag: Buffer | undefined;
 }
 
+/** The SQLSTATE of its error. */
+export const codeOf = ({ error }: Answer): string | undefined => error?.get('C');
+
 /** How the messages of an answer are read on their way. */
 export interface AnswerReader {
   /** A tag that the client is to see, and how often one came before in this answer; says what is wrong with it. */
@@ -42,14 +45,10 @@ export interface AnswerReader {
 
 /** In bytes: what is held back of an answer, so that it can be taken back. */
 const MAX_HELD = 64 * 1024;
-const MAX_ENGINE_READ = 64 * 1024;
 const NOTHING = Buffer.alloc(0);
 const FATAL = Buffer.from('\0VFATAL\0');
 
-const RULES = new Map<string, FrameRule>();
-for (const type of '2ADKTVcdnt') RULES.set(type, { treatment: PASS, maxLength: 0x7fffffff });
-for (const type of '13CEGHINSWZs')
-  RULES.set(type, { treatment: READ, maxLength: 0x7fffffff, readUpTo: MAX_ENGINE_READ });
+const RULES = engineRules('13CEGHINSWZs');
 
 interface Pending {
   /** Undefined for a request of ours, whose answer nobody else sees. */

@@ -30,16 +30,16 @@ export class Block {
   /** In bytes: what it writes, by what the client has sent for it; what the engine makes of its own is measured. */
   sent = 0;
 
+  /** It is too old, and has been ended in the engine; the client does not know yet. */
+  isOverdue = false;
+  #timer: NodeJS.Timeout | undefined;
+
   constructor(transaction: OpenTransaction, now: number, space: JournalSpace) {
     this.journal = new Journal(space);
     this.transaction = transaction;
     this.explicit = transaction.explicit;
     this.rules = new TransactionRules(now);
   }
-
-  /** It is too old, and has been ended in the engine; the client does not know yet. */
-  isOverdue = false;
-  #timer: NodeJS.Timeout | undefined;
 
   /** Has this done `rest` ms from now, unless it is over by then. */
   endsAt(rest: number, work: () => void): void {

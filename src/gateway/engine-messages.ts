@@ -1,6 +1,23 @@
 /** What the relays read of the engine's messages. */
 import { decodeFields } from '../pgwire/fields.ts';
+import { type FrameRule, PASS, READ } from '../pgwire/frame-scanner.ts';
 import type { TransactionStatus } from '../pgwire/messages.ts';
+
+/** In bytes: errors and notices are as long as who raises them wants; ours, and what stands for a refusal of ours, are short. */
+const MAX_READ = 64 * 1024;
+/** Every type that the engine sends to a session that is open. */
+const TYPES = '123ACDEGHIKNSTVWZcdnst';
+
+/** How to scan what the engine sends: these types are read, the others go on as they come. */
+export function engineRules(read: string): Map<string, FrameRule> {
+  const maxLength = 0x7fffffff;
+  return new Map(
+    [...TYPES].map((type) => [
+      type,
+      read.includes(type) ? { treatment: READ, maxLength, readUpTo: MAX_READ } : { treatment: PASS, maxLength },
+    ]),
+  );
+}
 
 /** What ReadyForQuery says. What nobody knows is not idle. */
 export function statusOf(byte: number | undefined): TransactionStatus {

@@ -1,9 +1,9 @@
 import type { Socket } from 'node:net';
 import { type ChangedRoles, type RoleChange, RoleChanges } from '../audit/role-changes.ts';
 import { decodeFields } from '../pgwire/fields.ts';
-import type { Verdict } from '../pgwire/frame-scanner.ts';
+import type { FrameScanner, Verdict } from '../pgwire/frame-scanner.ts';
 import { Malformed } from '../pgwire/malformed.ts';
-import { type ErrorFields, errorResponse } from '../pgwire/messages.ts';
+import { type ErrorFields, errorResponse, type TransactionStatus } from '../pgwire/messages.ts';
 import type { Refused } from '../refused.ts';
 import { ADMIN_ROLE } from '../roles/catalog-sql.ts';
 import type { SessionStatements } from '../statement-log/session-statements.ts';
@@ -78,6 +78,12 @@ export abstract class Relay {
   #ending: Ending | undefined;
   #leaving = false;
   protected terminated = false;
+  /** Of the engine, when it last was ready. */
+  protected status: TransactionStatus = 'I';
+  /** Whether the client has sent anything since the engine last was ready. */
+  protected asked = false;
+  /** Whether an error came since the engine last was ready. */
+  protected errored = false;
 
   protected constructor({
     client,
@@ -102,19 +108,19 @@ export abstract class Relay {
     });
   }
 
-  protected abstract fromClient(chunk: Buffer): void;
+  /** Read what the two sides send. */
+  protected abstract readonly clientScanner: FrameScanner;
+  protected abstract readonly engineScanner: FrameScanner;
   /** The client sends no more. */
   protected abstract clientEnded(): void;
   protected abstract fromEngine(chunk: Buffer): void;
-  /** Goes on reading after the other side has taken what it was sent. */
-  protected abstract get clientHeld(): boolean;
-  protected abstract get engineHeld(): boolean;
-  /** Whether a message of ours may come next. */
-  protected abstract get atBoundary(): boolean;
-  /** Whether no transaction is open and nothing is asked. */
-  abstract get idle(): boolean;
   /** The session is over. What is returned the client is still told. */
   protected abstract stopped(): Buffer | undefined;
+
+  /** Whether no transaction is open and nothing is asked. */
+  get idle(): boolean {
+    return this.status === 'I' && !this.asked;
+  }
 
   protected get over(): boolean {
     return this.#over;
@@ -136,10 +142,10 @@ export abstract class Relay {
     client.on('data', (chunk: Buffer) => this.#onClientData(chunk));
     engine.on('data', (chunk: Buffer) => this.#onEngineData(chunk));
     engine.on('drain', () => {
-      if (!this.clientHeld) client.resume();
+      if (!this.clientScanner.held) client.resume();
     });
     client.on('drain', () => {
-      if (!this.engineHeld) engine.resume();
+      if (!this.engineScanner.held) engine.resume();
     });
     client.on('close', () => this.#end({ reason: this.terminated ? 'client-terminated' : 'client-disconnected' }));
     client.on('end', () => this.clientEnded());
@@ -199,7 +205,8 @@ export abstract class Relay {
     }
     this.traffic.fromClients += chunk.length;
     this.#onlooker?.clientSent(chunk);
-    this.guarded(() => this.fromClient(chunk), 'client');
+    this.asked = true;
+    this.guarded(() => this.clientScanner.push(chunk), 'client');
   }
 
   #onEngineData(chunk: Buffer): void {
@@ -256,7 +263,7 @@ export abstract class Relay {
 
   #endWith(end: SessionEnd, fields: ErrorFields | undefined): void {
     if (this.#over) return;
-    const word = fields && this.atBoundary ? errorResponse(fields) : undefined;
+    const word = fields && this.engineScanner.atBoundary ? errorResponse(fields) : undefined;
     const rest = this.#end(end);
     const { client } = this;
     if (rest) client.write(rest);

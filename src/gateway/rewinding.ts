@@ -1,17 +1,14 @@
-import type { Statement } from '../sql/classify.ts';
-import type { Refusal } from '../sql/dialect/texts.ts';
-import type { Answer } from './answers.ts';
+import { literal } from '../sql/literal.ts';
+import { codeOf } from './answers.ts';
 import type { Block } from './block.ts';
-import { meanTheSame, type Step, type Writing } from './steps.ts';
+import { meanTheSame, PLAIN, type Step, type Writing } from './steps.ts';
 import type { RunnerPort } from './transaction-runner.ts';
 
 /** How often a statement is tried that others have been in the way of. */
 export const MAX_ATTEMPTS = 8;
 const REWIND = 'ROLLBACK TO SAVEPOINT postern';
 
-const NOT_REFUSED: ReadonlyMap<Statement, Refusal> = new Map();
-const AGAIN: Writing = { refused: NOT_REFUSED, shadowed: new Set(), again: true };
-const codeOf = ({ error }: Answer) => error?.get('C');
+const AGAIN: Writing = { ...PLAIN, again: true };
 
 /** How a transaction gives up its locks, and comes back to where its client thinks that it is. */
 export class Rewinding {
@@ -75,14 +72,16 @@ export class Rewinding {
       .filter(({ name }) => !shadowed.has(name));
     const tables = new Map(wanted.map((relation) => [relation.name, relation]));
     for (const { schema, name } of tables.values()) {
-      const { error } = await this.#port.request(`SELECT sys.shadow(${literal(schema)}, ${literal(name)})`);
+      const { error } = await this.#port.request(
+        `SELECT sys.shadow(${schema === undefined ? 'NULL' : literal(schema)}, ${literal(name)})`,
+      );
       if (error) return this.#unshadow(block);
       shadowed.add(name);
     }
     // Statements that were prepared for the tables themselves.
     if (tables.size > 0) await this.#port.request('DISCARD PLANS');
     for (const done of past) {
-      const { error } = await this.#port.silently(done, { refused: NOT_REFUSED, shadowed, again: true });
+      const { error } = await this.#port.silently(done, { ...AGAIN, shadowed });
       if (error) return this.#unshadow(block);
     }
     block.rewound = false;
@@ -93,10 +92,4 @@ export class Rewinding {
     await this.rewind(block);
     return false;
   }
-}
-
-/** A string constant. */
-function literal(text: string | undefined): string {
-  if (text === undefined) return 'NULL';
-  return ` E'${text.replaceAll('\\', '\\\\').replaceAll("'", "\\'")}'`;
 }

@@ -19,6 +19,9 @@ export interface Writing {
   again: boolean;
 }
 
+/** As the client has sent it. */
+export const PLAIN: Writing = { refused: new Map(), shadowed: new Set(), again: false };
+
 export interface Step {
   verb: 'begin' | 'commit' | 'rollback' | undefined;
   /** What it runs, in order; nothing where the text cannot be read. */
@@ -34,8 +37,6 @@ export interface Step {
   isEnded?: boolean;
   /** Whether it says where the end is of what is copied in. */
   endsCopy?: boolean;
-  /** The names of the statements that it prepares, one char a byte; the unnamed one is none. */
-  prepares?: readonly string[];
   /** Whether it asks for some rows only of a statement that writes, whose command tag comes later or never. */
   partial: boolean;
   /** The prepared statements that it makes and binds, in order. */
@@ -45,6 +46,11 @@ export interface Step {
 export interface Use {
   does: 'prepares' | 'binds';
   statement: PreparedStatement;
+}
+
+/** The names, one char a byte, of the statements that a step prepares; the unnamed one is none. */
+export function namesPrepared({ uses }: Step): string[] {
+  return uses.flatMap(({ does, statement: { name } }) => (does === 'prepares' && name !== '' ? [name] : []));
 }
 
 /** Whether steps would run the same statements if they were done again, since a name may have come to mean another one. */
@@ -117,33 +123,20 @@ export function simpleSteps(original: string, reading: Reading, writer: Writer):
     const text = writer.text(original, reading, writing, { simple: true, range }) ?? original;
     return message('Q', Buffer.from(`${text}\0`, 'latin1'));
   };
-  if (classification.kind !== 'statements' || classification.statements.length < 2) {
-    const statements = classification.kind === 'statements' ? classification.statements : [];
-    const [only] = statements;
-    return [
-      {
-        verb: only && verbOf(only),
-        statements,
-        size,
-        binds: false,
-        partial: false,
-        uses: [],
-        bytes: (writing) => query(writing),
-      },
-    ];
-  }
-  const groups: Statement[][] = [];
-  for (const statement of classification.statements) {
-    const last = groups.at(-1);
-    if (last && !verbOf(statement) && !verbOf(last[0] as Statement)) last.push(statement);
+  const statements = classification.kind === 'statements' ? classification.statements : [];
+  const groups: Statement[][] = [[]];
+  for (const statement of statements) {
+    const last = groups.at(-1) as Statement[];
+    const [first] = last;
+    if (!first || !(verbOf(statement) || verbOf(first))) last.push(statement);
     else groups.push([statement]);
   }
-  return groups.map((statements) => {
-    const first = statements[0] as Statement;
-    const range = { start: first.start, end: (statements.at(-1) as Statement).end };
+  return groups.map((group) => {
+    const [first] = group;
+    const range = groups.length > 1 && first ? { start: first.start, end: (group.at(-1) ?? first).end } : undefined;
     return {
-      verb: verbOf(first),
-      statements,
+      verb: first && verbOf(first),
+      statements: group,
       size,
       binds: false,
       partial: false,
@@ -207,7 +200,6 @@ function extendedStep(pieces: readonly Piece[], binds: boolean, writer: Writer):
     statements,
     binds,
     endsCopy: pieces.some(({ type }) => type === CODE.copyDone || type === CODE.copyFail),
-    prepares: pieces.flatMap(({ query }) => (query && query.name !== '' ? [query.name] : [])),
     partial: pieces.some(
       ({ bytes, statement }) => statement?.writesRows === true && bytes.readInt32BE(bytes.length - 4) !== 0,
     ),
@@ -267,8 +259,6 @@ export function requestBytes(sql: string): Buffer {
   ]);
 }
 
-const NOT_SHADOWED: ReadonlySet<string> = new Set();
-
 function pieceBytes(piece: Piece, at: number, writing: Writing, writer: Writer): Buffer {
   const { bytes, type, statement, query, bound } = piece;
   const refusal = statement && writing.refused.get(statement);
@@ -277,7 +267,7 @@ function pieceBytes(piece: Piece, at: number, writing: Writing, writer: Writer):
   if (writing.again && ((type === CODE.P && query?.name !== '') || type === CODE.C)) return NOTHING;
   if (bound && isShadowed(bound.reading, writing)) return bindTo(shadowName(at), bytes);
   if (!query) return bytes;
-  const sql = writer.text(query.original, query.reading, { ...writing, shadowed: NOT_SHADOWED }, { simple: false });
+  const sql = writer.text(query.original, query.reading, { ...writing, shadowed: PLAIN.shadowed }, { simple: false });
   if (sql === undefined) return bytes;
   return parse(query.name, sql, bytes.subarray(5 + query.name.length + 1 + query.original.length + 1));
 }

@@ -1,6 +1,6 @@
 import { type FrameRule, FrameScanner, PASS, READ, type Verdict } from '../pgwire/frame-scanner.ts';
 import type { TransactionStatus } from '../pgwire/messages.ts';
-import { statusOf } from './engine-messages.ts';
+import { engineRules, statusOf } from './engine-messages.ts';
 import { Relay, type RelayOptions } from './relay.ts';
 import { Statements } from './statements.ts';
 
@@ -16,15 +16,7 @@ for (const type of 'SX') CLIENT_RULES.set(type, { treatment: READ, maxLength: SM
 for (const type of 'Bd') CLIENT_RULES.set(type, { treatment: PASS, maxLength: LIMITS.pass });
 for (const type of 'ECDHcf') CLIENT_RULES.set(type, { treatment: PASS, maxLength: SMALL });
 
-/**
- * In bytes. Errors and notices are as long as who raises them wants (RAISE NOTICE in a routine of the client's); ours,
- * and those that stand for a refusal of ours, are short.
- */
-const MAX_ENGINE_READ = 64 * 1024;
-const ENGINE_RULES = new Map<string, FrameRule>();
-for (const type of '123ADGHIKTVWcdnst') ENGINE_RULES.set(type, { treatment: PASS, maxLength: 0x7fffffff });
-for (const type of 'CENSZ')
-  ENGINE_RULES.set(type, { treatment: READ, maxLength: 0x7fffffff, readUpTo: MAX_ENGINE_READ });
+const ENGINE_RULES = engineRules('CENSZ');
 
 const CODE = { Q: 0x51, P: 0x50, S: 0x53, F: 0x46, X: 0x58, C: 0x43, E: 0x45, N: 0x4e, Z: 0x5a } as const;
 
@@ -41,14 +33,9 @@ function isConflict(chunk: Buffer, start: number, end: number): boolean {
  * are only the messages that something is decided on.
  */
 export class StreamRelay extends Relay {
-  readonly #clientScanner: FrameScanner;
-  readonly #engineScanner: FrameScanner;
+  protected readonly clientScanner: FrameScanner;
+  protected readonly engineScanner: FrameScanner;
   readonly #statements: Statements;
-  /** Whether an error came since the engine last was ready. */
-  #errored = false;
-  #status: TransactionStatus = 'I';
-  /** Whether the client has sent anything since the engine last was ready. */
-  #asked = false;
   /** Once the session must end: a message was forwarded whose ReadyForQuery has not come. */
   #awaitsReady = false;
   /** Once the session must end: its last transaction is over. */
@@ -57,30 +44,14 @@ export class StreamRelay extends Relay {
   constructor(options: RelayOptions) {
     super(options);
     this.#statements = new Statements(options.role);
-    this.#clientScanner = new FrameScanner(CLIENT_RULES, {
+    this.clientScanner = new FrameScanner(CLIENT_RULES, {
       forward: (bytes) => this.toEngine(bytes),
       read: (type, chunk, start, end) => this.#readClient(type, chunk, start, end),
     });
-    this.#engineScanner = new FrameScanner(ENGINE_RULES, {
+    this.engineScanner = new FrameScanner(ENGINE_RULES, {
       forward: (bytes) => this.toClient(bytes),
       read: (type, chunk, start, end) => this.#readEngine(type, chunk, start, end),
     });
-  }
-
-  get idle(): boolean {
-    return this.#status === 'I' && !this.#asked;
-  }
-
-  protected get clientHeld(): boolean {
-    return this.#clientScanner.held;
-  }
-
-  protected get engineHeld(): boolean {
-    return this.#engineScanner.held;
-  }
-
-  protected get atBoundary(): boolean {
-    return this.#engineScanner.atBoundary;
   }
 
   protected clientEnded(): void {
@@ -91,13 +62,8 @@ export class StreamRelay extends Relay {
     return undefined;
   }
 
-  protected fromClient(chunk: Buffer): void {
-    this.#asked = true;
-    this.#clientScanner.push(chunk);
-  }
-
   protected fromEngine(chunk: Buffer): void {
-    this.#engineScanner.push(chunk);
+    this.engineScanner.push(chunk);
     this.#endIfDue();
   }
 
@@ -106,7 +72,7 @@ export class StreamRelay extends Relay {
    * message that the client had sent ahead, whose answer the client will not get.
    */
   #endIfDue(): void {
-    if (this.ending && ((this.#sealed && this.leaving) || this.#engineScanner.dropped)) this.concludeEnding();
+    if (this.ending && ((this.#sealed && this.leaving) || this.engineScanner.dropped)) this.concludeEnding();
   }
 
   #readClient(type: number, chunk: Buffer, start: number, end: number): Verdict {
@@ -141,7 +107,7 @@ export class StreamRelay extends Relay {
         return verdict;
       }
       case CODE.E:
-        this.#errored = true;
+        this.errored = true;
         if (isConflict(chunk, start, end)) this.traffic.conflicts++;
         return this.#statements.errorResponse(chunk.subarray(start, end));
       case CODE.N:
@@ -161,25 +127,25 @@ export class StreamRelay extends Relay {
       return 'hold';
     }
     if (status === 'I') this.traffic.transactions++;
-    this.roleChanges.ready(status === 'I', this.#errored);
-    this.#errored = false;
-    this.#status = status;
-    this.#asked = false;
+    this.roleChanges.ready(status === 'I', this.errored);
+    this.errored = false;
+    this.status = status;
+    this.asked = false;
     this.#awaitsReady = false;
     this.#statements.readyForQuery();
     if (this.ending) {
       if (status === 'I') {
         this.#sealed = true;
-        this.#engineScanner.stopAfterThis();
+        this.engineScanner.stopAfterThis();
       }
-      if (this.#clientScanner.held) setImmediate(() => this.#releaseClient());
+      if (this.clientScanner.held) setImmediate(() => this.#releaseClient());
     }
     return undefined;
   }
 
   #goOn(): void {
     if (this.over) return;
-    this.guarded(() => this.#engineScanner.resume(), 'engine');
+    this.guarded(() => this.engineScanner.resume(), 'engine');
     this.#endIfDue();
     this.engine.resume();
   }
@@ -191,8 +157,8 @@ export class StreamRelay extends Relay {
       this.concludeEnding();
       return;
     }
-    this.#asked = true;
-    this.guarded(() => this.#clientScanner.resume(), 'client');
-    if (!this.#clientScanner.held) this.client.resume();
+    this.asked = true;
+    this.guarded(() => this.clientScanner.resume(), 'client');
+    if (!this.clientScanner.held) this.client.resume();
   }
 }

@@ -4,12 +4,12 @@ import type { Statement } from '../sql/classify.ts';
 import { type Refusal, TEXTS } from '../sql/dialect/texts.ts';
 import { concerns, type Party } from '../transactions/conflicts.ts';
 import { MAX_AGE, MAX_ROWS, rowsOf } from '../transactions/rules.ts';
-import { type Answer, withoutResults } from './answers.ts';
+import { type Answer, codeOf, withoutResults } from './answers.ts';
 import { Block } from './block.ts';
 import type { ClusterTransactions } from './cluster-transactions.ts';
 import type { PreparedStatement } from './prepared.ts';
 import { MAX_ATTEMPTS, Rewinding } from './rewinding.ts';
-import type { Step, Writing } from './steps.ts';
+import { namesPrepared, PLAIN, type Step, type Writing } from './steps.ts';
 
 /** The session in the engine, and the client's ear. */
 export interface RunnerPort {
@@ -64,9 +64,6 @@ const SAVEPOINT = 'SAVEPOINT postern';
 /** Fails in every session, and with it the block that it stands in. */
 const FAIL = 'SELECT postern_failed';
 
-const NOT_REFUSED: ReadonlyMap<Statement, Refusal> = new Map();
-const NOT_SHADOWED: ReadonlySet<string> = new Set();
-const PLAIN: Writing = { refused: NOT_REFUSED, shadowed: NOT_SHADOWED, again: false };
 const uncounted = () => undefined;
 
 const errorOf = ({ sqlstate, message, detail }: Refusal): ErrorFields => ({
@@ -79,7 +76,6 @@ const SERIALIZATION: ReadonlySet<string | undefined> = new Set(['40001', '40P01'
 const CATALOG_RACE = /^tuple concurrently (updated|deleted)$/;
 /** Of 23503: the table that refers stands in its fields. */
 const REFERRED_TO = /^update or delete on table /;
-const codeOf = ({ error }: Answer) => error?.get('C');
 
 /**
  * Runs what the client asks for under the service's rules of transactions: one DDL statement, limits of rows, size and
@@ -272,7 +268,8 @@ export class TransactionRunner implements Party {
         block.rules.rows = counted.rows;
         block.sent = counted.bytes;
         // The client waits for the word that they are prepared.
-        if (step.prepares && step.prepares.length > 0) await this.#port.unprepare(step.prepares);
+        const names = namesPrepared(step);
+        if (names.length > 0) await this.#port.unprepare(names);
         continue;
       }
       if (!answer.errorFrame) {
@@ -428,8 +425,7 @@ export class TransactionRunner implements Party {
       return 'again';
     }
     if (canRepeat && !block.explicit && code === '40P01' && this.#port.status === 'I') return 'again';
-    this.#replace(answer, errorResponse(errorOf(TEXTS.conflict)));
-    this.#port.conflicted();
+    this.#replace(answer, this.#failure(TEXTS.conflict));
     return 'stands';
   }
 
@@ -493,12 +489,17 @@ export class TransactionRunner implements Party {
       return false;
     }
     const answer = await this.#port.ask(step, PLAIN, uncounted);
-    const isGivenUp = (await this.#takeCancelled()) && codeOf(answer) === '57014';
-    if (isGivenUp || SERIALIZATION.has(codeOf(answer))) this.#replace(answer, this.#failure(TEXTS.conflict));
+    if (await this.#isConflict(codeOf(answer))) this.#replace(answer, this.#failure(TEXTS.conflict));
     if (answer.tags[0] === 'COMMIT') await this.#committed(block);
     else this.#endBlock();
     this.#port.deliver(answer);
     return !answer.errorFrame;
+  }
+
+  /** Whether a COMMIT has failed, if it has, because of another transaction. */
+  async #isConflict(code: string | undefined): Promise<boolean> {
+    const isCancelled = await this.#takeCancelled();
+    return SERIALIZATION.has(code) || (isCancelled && code === '57014');
   }
 
   #failure(refusal: Refusal): Buffer {
@@ -544,9 +545,7 @@ export class TransactionRunner implements Party {
       await this.#committed(block);
       return undefined;
     }
-    const isGivenUp = (await this.#takeCancelled()) && error.get('C') === '57014';
-    const isConflict = isGivenUp || SERIALIZATION.has(error.get('C'));
-    return isConflict ? this.#failure(TEXTS.conflict) : encodeFields('E', error);
+    return (await this.#isConflict(error.get('C'))) ? this.#failure(TEXTS.conflict) : encodeFields('E', error);
   }
 
   #newBlock(explicit: boolean): Block {

@@ -7,7 +7,7 @@ import { TEXTS } from '../sql/dialect/texts.ts';
 import type { InjectionRule } from '../transactions/injection.ts';
 import { type Answer, type AnswerReader, Answers, SessionOver } from './answers.ts';
 import type { ClusterTransactions } from './cluster-transactions.ts';
-import { isLogMessage, lockMessage, statusOf } from './engine-messages.ts';
+import { engineRules, isLogMessage, lockMessage, statusOf } from './engine-messages.ts';
 import { Prepared, type PreparedStatement } from './prepared.ts';
 import { type Reader, refusedReading } from './reader.ts';
 import type { Reading } from './reading.ts';
@@ -36,12 +36,7 @@ for (const type of 'QPBF') CLIENT_RULES.set(type, { treatment: READ, maxLength: 
 for (const type of 'DECHSXcf') CLIENT_RULES.set(type, { treatment: READ, maxLength: SMALL });
 CLIENT_RULES.set('d', { treatment: PASS, maxLength: MAX_MESSAGE });
 
-/** In bytes: errors and notices are as long as who raises them wants; what is longer is none of ours. */
-const MAX_ENGINE_READ = 64 * 1024;
-const ENGINE_RULES = new Map<string, FrameRule>();
-for (const type of '23ADGHIKTVWcdnst') ENGINE_RULES.set(type, { treatment: PASS, maxLength: 0x7fffffff });
-for (const type of '1CENSZ')
-  ENGINE_RULES.set(type, { treatment: READ, maxLength: 0x7fffffff, readUpTo: MAX_ENGINE_READ });
+const ENGINE_RULES = engineRules('1CENSZ');
 
 const CODE = {
   Q: 0x51,
@@ -87,8 +82,8 @@ export interface TurnRelayOptions extends RelayOptions {
  */
 export class TurnRelay extends Relay {
   readonly #processId: number;
-  readonly #clientScanner: FrameScanner;
-  readonly #engineScanner: FrameScanner;
+  protected readonly clientScanner: FrameScanner;
+  protected readonly engineScanner: FrameScanner;
   readonly #answers: Answers;
   readonly #statements: Statements;
   readonly #reader: Reader;
@@ -101,10 +96,6 @@ export class TurnRelay extends Relay {
    * done in steps.
    */
   #phase: 'ready' | 'collecting' | 'passing' | 'working' = 'ready';
-  #status: TransactionStatus = 'I';
-  #errored = false;
-  /** Whether the client has sent anything since the engine last was ready. */
-  #asked = false;
   /** Whether the session, which must end, ends now. */
   #isDue = false;
   /** Whether the engine takes what the client copies in. */
@@ -140,11 +131,11 @@ export class TurnRelay extends Relay {
     this.#cluster = options.cluster;
     this.#statements = new Statements(options.role);
     this.#answers = new Answers((frame) => this.#readUnasked(frame));
-    this.#clientScanner = new FrameScanner(CLIENT_RULES, {
+    this.clientScanner = new FrameScanner(CLIENT_RULES, {
       forward: (bytes) => this.#forward(bytes),
       read: (type, chunk, start, end) => this.#readClient(type, chunk, start, end),
     });
-    this.#engineScanner = new FrameScanner(ENGINE_RULES, {
+    this.engineScanner = new FrameScanner(ENGINE_RULES, {
       forward: (bytes) => this.toClient(bytes),
       read: (type, chunk, start, end) => this.#readEngine(type, chunk, start, end),
     });
@@ -153,22 +144,6 @@ export class TurnRelay extends Relay {
       refusal: (refusal) => this.#statements.refusal(refusal),
     };
     this.#runner = new TransactionRunner(this.#port(options.cancel), options);
-  }
-
-  get idle(): boolean {
-    return this.#status === 'I' && !this.#asked;
-  }
-
-  protected get clientHeld(): boolean {
-    return this.#clientScanner.held;
-  }
-
-  protected get engineHeld(): boolean {
-    return this.#engineScanner.held;
-  }
-
-  protected get atBoundary(): boolean {
-    return this.#engineScanner.atBoundary;
   }
 
   protected stopped(): Buffer | undefined {
@@ -187,11 +162,6 @@ export class TurnRelay extends Relay {
   }
 
   // What the client sends.
-
-  protected fromClient(chunk: Buffer): void {
-    this.#asked = true;
-    this.#clientScanner.push(chunk);
-  }
 
   #forward(bytes: Buffer): void {
     if (this.#phase !== 'collecting') {
@@ -284,8 +254,8 @@ export class TurnRelay extends Relay {
 
   #goOn(): void {
     if (this.over) return;
-    this.guarded(() => this.#clientScanner.resume(), 'client');
-    if (!this.#clientScanner.held) this.client.resume();
+    this.guarded(() => this.clientScanner.resume(), 'client');
+    if (!this.clientScanner.held) this.client.resume();
   }
 
   #read(text: string): Reading | 'hold' {
@@ -456,9 +426,9 @@ export class TurnRelay extends Relay {
           await this.#mappings();
           if (this.over) return;
           this.#careful = false;
-          this.#prepared.answered(this.#status === 'I');
-          this.toClient(readyForQuery(this.#status));
-          this.#ready(this.#status);
+          this.#prepared.answered(this.status === 'I');
+          this.toClient(readyForQuery(this.status));
+          this.#ready(this.status);
           this.#endIfDue();
         }
         await Promise.all(rest);
@@ -482,7 +452,7 @@ export class TurnRelay extends Relay {
       if (this.over) return Promise.reject(new SessionOver());
       const answer = this.#answers.expect(reader, (status) => {
         // What is asked next may be waiting, or copying, in the same breath.
-        this.#status = status;
+        this.status = status;
         this.#copyIn = undefined;
         this.#cluster.conflicts.waitsNoMore(this.#runner);
       });
@@ -501,7 +471,7 @@ export class TurnRelay extends Relay {
     const relay = this;
     return {
       get status() {
-        return relay.#status;
+        return relay.status;
       },
       get waiting() {
         return relay.#answers.expected;
@@ -514,7 +484,7 @@ export class TurnRelay extends Relay {
       isPrepared: (statement) => this.#prepared.has(statement),
       deliver: (answer) => this.#deliver(answer),
       tell: (frame) => {
-        if (frame[0] === CODE.E) this.#errored = true;
+        if (frame[0] === CODE.E) this.errored = true;
         else if (frame[0] === CODE.C) this.tagged(frame);
         this.toClient(frame);
       },
@@ -554,14 +524,14 @@ export class TurnRelay extends Relay {
 
   #deliver({ held, lastTag, errorFrame, tagFrames }: Answer): void {
     for (const frame of tagFrames) this.tagged(frame);
-    if (errorFrame) this.#errored = true;
+    if (errorFrame) this.errored = true;
     const frames = [...held, ...(lastTag ? [lastTag] : []), ...(errorFrame ? [errorFrame] : [])];
     if (frames.length > 0) this.toClient(frames.length === 1 ? (frames[0] as Buffer) : Buffer.concat(frames));
   }
 
   /** The change of a mapping is everywhere before the client knows that it is made. */
   async #mappings(): Promise<void> {
-    if (this.#status === 'I' && this.#statements.takeMappingsChanged())
+    if (this.status === 'I' && this.#statements.takeMappingsChanged())
       await this.mappingsCommitted().catch(() => undefined);
   }
 
@@ -569,7 +539,7 @@ export class TurnRelay extends Relay {
 
   protected fromEngine(chunk: Buffer): void {
     if (this.#answers.expected) this.#answers.push(chunk);
-    else this.#engineScanner.push(chunk);
+    else this.engineScanner.push(chunk);
     this.#endIfDue();
   }
 
@@ -580,13 +550,13 @@ export class TurnRelay extends Relay {
   #readEngine(type: number, chunk: Buffer, start: number, end: number): Verdict {
     switch (type) {
       case CODE.Z: {
-        this.#status = statusOf(chunk[start + 5]);
+        this.status = statusOf(chunk[start + 5]);
         this.#copyIn = undefined;
         this.#cluster.conflicts.waitsNoMore(this.#runner);
-        this.#prepared.answered(this.#status === 'I');
-        this.#ready(this.#status);
+        this.#prepared.answered(this.status === 'I');
+        this.#ready(this.status);
         if (this.#phase === 'passing') this.#phase = 'ready';
-        if (this.#clientScanner.held) setImmediate(() => this.#goOn());
+        if (this.clientScanner.held) setImmediate(() => this.#goOn());
         return undefined;
       }
       case CODE.C: {
@@ -595,7 +565,7 @@ export class TurnRelay extends Relay {
         return verdict;
       }
       case CODE.E:
-        this.#errored = true;
+        this.errored = true;
         return this.#statements.errorResponse(chunk.subarray(start, end));
       case CODE.N:
         return this.#readNoticeFrame(chunk.subarray(start, end));
@@ -648,10 +618,10 @@ export class TurnRelay extends Relay {
 
   #ready(status: TransactionStatus): void {
     if (status === 'I') this.traffic.transactions++;
-    this.roleChanges.ready(status === 'I', this.#errored);
-    this.#errored = false;
-    this.#asked = this.#clientScanner.held;
+    this.roleChanges.ready(status === 'I', this.errored);
+    this.errored = false;
+    this.asked = this.clientScanner.held;
     this.#statements.readyForQuery();
-    this.#isDue = this.ending && status === 'I' && (this.leaving || this.#asked);
+    this.#isDue = this.ending && status === 'I' && (this.leaving || this.asked);
   }
 }
