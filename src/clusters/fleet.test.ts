@@ -64,7 +64,10 @@ class FakeHost {
         functions: new Set<string>(),
         calling: new Set<string>(),
         cascading: new Set<string>(),
+        parents: new Map<string, string[]>(),
       }),
+      lockedRows: async () => [],
+      hasRows: async () => false,
       hasJobs: async () => false,
       close: async () => void this.said.push(`close ${name}`),
     };

@@ -1,7 +1,7 @@
 import type { Statement } from '../sql/classify.ts';
 import { type Refusal, TEXTS } from '../sql/dialect/texts.ts';
 import type { Relation } from '../sql/statement-findings.ts';
-import type { OpenTransaction, SchemaChange } from '../transactions/conflicts.ts';
+import type { OpenTransaction, SchemaChange, Strength } from '../transactions/conflicts.ts';
 import { Journal, type JournalSpace } from '../transactions/journal.ts';
 import { MAX_SIZE, TransactionRules } from '../transactions/rules.ts';
 import type { Step } from './steps.ts';
@@ -27,6 +27,10 @@ export class Block {
   readonly changes: SchemaChange[] = [];
   /** Whether it writes or locks, as far as can be seen. */
   active = false;
+  /** Whether it has run anything, which has made its snapshot. */
+  hasSnapshot = false;
+  /** Tables of which it has locked rows, by name. */
+  readonly locked = new Map<string, Strength>();
   /** In bytes: what it writes, by what the client has sent for it; what the engine makes of its own is measured. */
   sent = 0;
 
@@ -60,10 +64,16 @@ export class Block {
     return this.sent > MAX_SIZE ? TEXTS.sizeLimit(Math.ceil(this.sent / MEBIBYTE)) : undefined;
   }
 
-  /** A statement has run. `unknown`: it may have written what it does not name. */
-  did(statement: Statement, unknown: boolean): void {
+  /** A statement has run. `unknown`: it may have written what it does not name. `parents`: tables that what it wrote refers to. */
+  did(statement: Statement, unknown: boolean, parents: readonly string[]): void {
     if (statement.writesRows) {
       for (const target of statement.targets) this.#wrote.set(target.name, target);
+      for (const name of parents) if (!this.locked.has(name)) this.locked.set(name, 'key share');
+    }
+    if (statement.locks) {
+      for (const { name } of statement.targets) {
+        if (this.locked.get(name) !== 'update') this.locked.set(name, statement.locks);
+      }
     }
     this.#wroteUnknown ||= unknown;
     if (statement.writesRows || statement.locks || unknown || statement.kind === 'ddl') this.active = true;

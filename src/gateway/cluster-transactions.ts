@@ -1,7 +1,7 @@
-import type { RoleCatalog, SchemaFacts } from '../roles/role-catalog.ts';
+import type { Places, RoleCatalog, SchemaFacts } from '../roles/role-catalog.ts';
 import type { Statement } from '../sql/classify.ts';
 import type { Relation } from '../sql/statement-findings.ts';
-import { Conflicts } from '../transactions/conflicts.ts';
+import { Conflicts, type Strength } from '../transactions/conflicts.ts';
 import { Injection, type InjectionOptions, type InjectionRule } from '../transactions/injection.ts';
 import { JournalSpace } from '../transactions/journal.ts';
 
@@ -25,23 +25,23 @@ const GROWING: ReadonlySet<string> = new Set([
   'string_agg',
 ]);
 
-const NO_FACTS: SchemaFacts = { functions: new Set(), calling: new Set(), cascading: new Set() };
+const NONE: readonly string[] = [];
+const NO_FACTS: SchemaFacts = { functions: new Set(), calling: new Set(), cascading: new Set(), parents: new Map() };
+
+/** What the transactions of a cluster ask of its database. */
+type Catalog = Pick<RoleCatalog, 'blockers' | 'schemaFacts' | 'lockedRows' | 'hasRows'>;
 
 /** The transactions of one cluster's database, and what its schema says of the statements in them. */
 export class ClusterTransactions {
   readonly conflicts = new Conflicts();
   readonly journals: JournalSpace;
-  readonly #catalog: Pick<RoleCatalog, 'blockers' | 'schemaFacts'>;
+  readonly #catalog: Catalog;
   readonly #mayInject: boolean;
   #injection: Injection | undefined;
   #facts: SchemaFacts = NO_FACTS;
   #loaded: Promise<void> | undefined;
 
-  constructor(
-    catalog: Pick<RoleCatalog, 'blockers' | 'schemaFacts'>,
-    injection: InjectionOptions,
-    journals: JournalSpace,
-  ) {
+  constructor(catalog: Catalog, injection: InjectionOptions, journals: JournalSpace) {
     this.#catalog = catalog;
     this.journals = journals;
     this.#mayInject = injection.allowed;
@@ -69,6 +69,50 @@ export class ClusterTransactions {
   /** The processes that this one waits for. Throws Refused. */
   blockers(processId: number): Promise<readonly number[]> {
     return this.#catalog.blockers(processId);
+  }
+
+  /** See RoleCatalog. Throws Refused. */
+  lockedRows(table: string, transactionIds: readonly string[], changed: boolean): Promise<readonly Places[]> {
+    return this.#catalog.lockedRows(table, transactionIds, changed);
+  }
+
+  /** See RoleCatalog. Throws Refused. */
+  hasRows(processId: number, rows: Places, strongly: boolean): Promise<boolean> {
+    return this.#catalog.hasRows(processId, rows, strongly);
+  }
+
+  /** Tables to which the foreign keys of what it writes refer: their rows are locked against those who would delete them. */
+  parentsOf({ writesRows, targets }: Statement): readonly string[] {
+    const { parents } = this.#facts;
+    if (!writesRows || parents.size === 0) return NONE;
+    return targets.flatMap(({ name }) => parents.get(name) ?? NONE);
+  }
+
+  /**
+   * The tables, by name, whose rows a statement may lock or change, and how strongly at most: foreign keys look at parents,
+   * and take changes along to children. Undefined where nobody knows.
+   */
+  reach(statement: Statement): ReadonlyMap<string, Strength> | undefined {
+    if (this.callsOwn(statement)) return undefined;
+    const reached = new Map<string, Strength>();
+    const { writesRows, locks, targets } = statement;
+    if (!writesRows && !locks) return reached;
+    for (const parent of this.parentsOf(statement)) reached.set(parent, 'key share');
+    const strength = writesRows ? 'update' : (locks as Strength);
+    for (const { name } of targets) reached.set(name, strength);
+    if (!writesRows) return reached;
+    const { cascading, parents } = this.#facts;
+    for (const name of reached.keys()) {
+      if (reached.get(name) !== 'update' || !cascading.has(name)) continue;
+      // A map's walk comes to what is added in its course.
+      for (const [child, its] of parents) {
+        if (its.includes(name) && reached.get(child) !== 'update') {
+          reached.delete(child);
+          reached.set(child, 'update');
+        }
+      }
+    }
+    return reached;
   }
 
   /** Whether clients have made functions at all. */

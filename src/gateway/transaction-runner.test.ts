@@ -68,7 +68,7 @@ function startRunner() {
   };
   const catalog = {
     blockers: async () => [],
-    schemaFacts: async () => ({ functions: new Set<string>(), cascading: new Set<string>(), hidden: new Map() }),
+    schemaFacts: async () => ({ functions: new Set<string>(), cascading: new Set<string>(), parents: new Map() }),
   };
   const cluster = new ClusterTransactions(catalog as never, { allowed: false, rule: undefined }, new JournalSpace());
   const runner = new TransactionRunner(port, { processId: 1, cluster, now: () => Date.now() });

@@ -2,11 +2,12 @@ import { encodeFields } from '../pgwire/fields.ts';
 import { type ErrorFields, errorResponse, type TransactionStatus } from '../pgwire/messages.ts';
 import type { Statement } from '../sql/classify.ts';
 import { type Refusal, TEXTS } from '../sql/dialect/texts.ts';
-import { concerns, type Party } from '../transactions/conflicts.ts';
+import { concerns, type Party, type RowLocks } from '../transactions/conflicts.ts';
 import { MAX_AGE, MAX_ROWS, rowsOf } from '../transactions/rules.ts';
 import { type Answer, codeOf, withoutResults } from './answers.ts';
 import { Block } from './block.ts';
 import type { ClusterTransactions } from './cluster-transactions.ts';
+import { LockedRows } from './locked-rows.ts';
 import type { PreparedStatement } from './prepared.ts';
 import { MAX_ATTEMPTS, Rewinding } from './rewinding.ts';
 import { namesPrepared, PLAIN, type Step, type Writing } from './steps.ts';
@@ -85,6 +86,7 @@ export class TransactionRunner implements Party {
   readonly processId: number;
   readonly #port: RunnerPort;
   readonly #rewinding: Rewinding;
+  readonly #lockedRows: LockedRows;
   readonly #cluster: ClusterTransactions;
   readonly #now: () => number;
   #block: Block | undefined;
@@ -103,6 +105,7 @@ export class TransactionRunner implements Party {
     this.#rewinding = new Rewinding(port);
     this.processId = processId;
     this.#cluster = cluster;
+    this.#lockedRows = new LockedRows(processId, port, cluster);
     this.#now = now;
     cluster.conflicts.join(this);
   }
@@ -258,6 +261,11 @@ export class TransactionRunner implements Party {
     const block = this.#block ?? this.#beginImplied(step, position);
     const isWrapped = !block.explicit && block.wrapped;
     const refused = this.#refused(block, step);
+    if (block.explicit) {
+      if (!block.hasSnapshot) this.#cluster.conflicts.seesFrom(block.transaction);
+      block.hasSnapshot = true;
+      await this.#lockedRows.look(block, [step]);
+    }
     for (let attempt = 1; ; attempt++) {
       const stale = await this.#restore(block, step);
       const [first] = step.statements;
@@ -273,7 +281,9 @@ export class TransactionRunner implements Party {
         continue;
       }
       if (!answer.errorFrame) {
-        for (const statement of step.statements) block.did(statement, this.#cluster.callsOwn(statement));
+        for (const statement of step.statements) {
+          block.did(statement, this.#cluster.callsOwn(statement), this.#cluster.parentsOf(statement));
+        }
         // A statement by itself has not succeeded before its transaction has.
         if (isWrapped && isLast) this.#replace(answer, await this.#endImplied());
         else if (block.explicit) this.#remember(block, step, answer);
@@ -323,11 +333,18 @@ export class TransactionRunner implements Party {
     // A portal must be there for what comes after a Flush.
     if (partial || (binds && (!isFinal || isEnded))) return true;
     if (statements.some((statement) => this.#cluster.callsOwn(statement))) return true;
+    if (this.#locksForOthers(statements)) return true;
     if (!statements.some(({ writesRows }) => writesRows)) return false;
     if (this.#cluster.isInjecting) return true;
     const [only, ...more] = statements;
     const isSmall = (only?.insertedRows ?? MAX_ROWS + 1) <= MAX_ROWS;
     return !isAlone || more.length > 0 || !isSmall || this.#cluster.rowsAreUnknown(only as Statement);
+  }
+
+  /** Whether rows are locked by this that others must learn of when it is committed. */
+  #locksForOthers(statements: readonly Statement[]): boolean {
+    const locks = statements.some((statement) => statement.locks || this.#cluster.parentsOf(statement).length > 0);
+    return locks && this.#block !== undefined && this.#cluster.conflicts.othersAreOpen(this.#block.transaction);
   }
 
   /** What the rules of transactions refuse of these statements. */
@@ -398,11 +415,20 @@ export class TransactionRunner implements Party {
       this.#port.conflicted();
       return TEXTS.schemaChanged;
     }
-    if (block.rewound && !transaction.lost && !(await this.#rewinding.replay(block))) transaction.lost = true;
+    if (block.rewound && !(await this.#replay(block))) transaction.lost = true;
     if (!transaction.lost || step.statements.length === 0) return undefined;
     if (await this.#rewinding.shadow(block, step)) return undefined;
     this.#port.conflicted();
     return TEXTS.conflict;
+  }
+
+  /** Does again what was undone, so that others could go on. */
+  async #replay(block: Block): Promise<boolean> {
+    await this.#lockedRows.look(
+      block,
+      block.journal.entries.map(({ step }) => step),
+    );
+    return !block.transaction.lost && (await this.#rewinding.replay(block));
   }
 
   /** Whether an answer stands, or its step has to be done again. */
@@ -482,18 +508,23 @@ export class TransactionRunner implements Party {
 
   async #commit(block: Block, step: Step): Promise<boolean> {
     const failure = await this.#whyNot(block);
-    if (failure) {
-      await this.#port.request('ROLLBACK');
-      this.#endBlock();
-      this.#port.tell(this.#failure(failure));
-      return false;
-    }
+    if (failure) return this.#fail(this.#failure(failure));
+    const locks = await this.#lockedRows.held(block);
+    if (locks && 'error' in locks) return this.#fail(locks.errorFrame);
     const answer = await this.#port.ask(step, PLAIN, uncounted);
     if (await this.#isConflict(codeOf(answer))) this.#replace(answer, this.#failure(TEXTS.conflict));
-    if (answer.tags[0] === 'COMMIT') await this.#committed(block);
+    if (answer.tags[0] === 'COMMIT') await this.#committed(block, locks);
     else this.#endBlock();
     this.#port.deliver(answer);
     return !answer.errorFrame;
+  }
+
+  /** A COMMIT that is not one. */
+  async #fail(failure: Buffer | undefined): Promise<false> {
+    await this.#port.request('ROLLBACK');
+    this.#endBlock();
+    if (failure) this.#port.tell(failure);
+    return false;
   }
 
   /** Whether a COMMIT has failed, if it has, because of another transaction. */
@@ -516,7 +547,8 @@ export class TransactionRunner implements Party {
     const isStale = transaction.changes.some((change) => concerns(change, block.touched));
     if (block.active && isStale) return TEXTS.schemaChanged;
     // What looks like reading may have written, through a view.
-    if (block.rewound && !(await this.#rewinding.replay(block))) return isStale ? TEXTS.schemaChanged : TEXTS.conflict;
+    if (block.rewound && !(await this.#replay(block))) return isStale ? TEXTS.schemaChanged : TEXTS.conflict;
+    if (await this.#lockedRows.taken(block)) return TEXTS.conflict;
     if (block.active && this.#cluster.injects(block.wrote)) return TEXTS.conflict;
     return block.tooLarge();
   }
@@ -540,9 +572,11 @@ export class TransactionRunner implements Party {
   async #commitImplied(block: Block): Promise<Buffer | undefined> {
     const refusal = block.active && this.#cluster.injects(block.wrote) ? TEXTS.conflict : block.tooLarge();
     if (refusal) return this.#failure(refusal);
+    const locks = await this.#lockedRows.held(block);
+    if (locks && 'error' in locks) return locks.errorFrame;
     const { error } = await this.#port.request('COMMIT');
     if (!error) {
-      await this.#committed(block);
+      await this.#committed(block, locks);
       return undefined;
     }
     return (await this.#isConflict(error.get('C'))) ? this.#failure(TEXTS.conflict) : encodeFields('E', error);
@@ -552,10 +586,10 @@ export class TransactionRunner implements Party {
     return new Block(this.#cluster.conflicts.begin(this, explicit), this.#now(), this.#cluster.journals);
   }
 
-  async #committed(block: Block): Promise<void> {
+  async #committed(block: Block, locks?: RowLocks): Promise<void> {
     this.#block = undefined;
     block.end();
-    this.#cluster.conflicts.commit(block.transaction, block.wrote, block.changes);
+    this.#cluster.conflicts.commit(block.transaction, block.wrote, block.changes, locks);
     if (block.changes.length > 0) await this.#cluster.schemaChanged();
     await this.#port.committed();
   }

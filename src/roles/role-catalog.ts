@@ -26,6 +26,15 @@ export interface SchemaFacts {
   calling: ReadonlySet<string>;
   /** Tables from which foreign keys pass changes on to others. */
   cascading: ReadonlySet<string>;
+  /** By the table that has a foreign key: the tables that it refers to. */
+  parents: ReadonlyMap<string, readonly string[]>;
+}
+
+/** Rows of one table, by where they stand in it. */
+export interface Places {
+  relation: number;
+  /** A text of tid[]. */
+  places: string;
 }
 
 /** A cluster's roles and mappings, read from its own database over one session of the superuser. */
@@ -36,6 +45,13 @@ export interface RoleCatalog {
   /** The processes that hold what this one waits for, or wait for it before it. */
   blockers(processId: number): Promise<number[]>;
   schemaFacts(): Promise<SchemaFacts>;
+  /**
+   * Rows of tables of a name that transactions have locked which are over; `changed`: or have changed. Those that others have
+   * locked since are not known any more, nor those of large tables.
+   */
+  lockedRows(table: string, transactionIds: readonly string[], changed: boolean): Promise<Places[]>;
+  /** Whether the transaction of a process has any of these rows; `strongly`: so that nobody may refer to them. */
+  hasRows(processId: number, rows: Places, strongly: boolean): Promise<boolean>;
   /** Whether there are jobs to do. Those that have been finished for long go. */
   hasJobs(): Promise<boolean>;
   close(): Promise<void>;
@@ -75,10 +91,15 @@ const CALLING = `
         AND named.classid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass
   )
   SELECT DISTINCT c.relname AS name FROM calling JOIN pg_catalog.pg_class c ON c.oid = calling.relation`;
-const CASCADING = `
-  SELECT DISTINCT r.relname AS name FROM pg_catalog.pg_constraint c
-  JOIN pg_catalog.pg_class r ON r.oid = c.confrelid
-  WHERE c.contype = 'f' AND (c.confdeltype IN ('c', 'n', 'd') OR c.confupdtype IN ('c', 'n', 'd'))`;
+const REFERENCES = `
+  SELECT DISTINCT child.relname AS child, parent.relname AS parent,
+    c.confdeltype IN ('c', 'n', 'd') OR c.confupdtype IN ('c', 'n', 'd') AS cascades
+  FROM pg_catalog.pg_constraint c
+  JOIN pg_catalog.pg_class child ON child.oid = c.conrelid JOIN pg_catalog.pg_class parent ON parent.oid = c.confrelid
+  WHERE c.contype = 'f'`;
+
+const LOCKED_ROWS = 'SELECT relation, places FROM postern.locked_rows($1, $2, $3)';
+const HAS_ROWS = 'SELECT postern.has_rows($1, $2, $3, $4) AS has';
 
 /**
  * A session that waits longer than deadlock_timeout says so in the log, and to a client that asks for log messages
@@ -141,7 +162,11 @@ export async function openRoleCatalog(
 
   // pg is not to queue: it says on standard error that it will not do so for ever.
   let last: Promise<unknown> = Promise.resolve();
-  async function ask<Row extends pg.QueryResultRow>(name: string, text: string, values: string[] = []): Promise<Row[]> {
+  async function ask<Row extends pg.QueryResultRow>(
+    name: string,
+    text: string,
+    values: unknown[] = [],
+  ): Promise<Row[]> {
     const asked = last.then(() => client.query<Row>({ name, text, values }));
     last = asked.catch(() => undefined);
     try {
@@ -167,11 +192,21 @@ export async function openRoleCatalog(
     async schemaFacts() {
       const names = async (name: string, text: string) =>
         new Set((await ask<{ name: string }>(name, text)).map((row) => row.name));
+      const references = await ask<{ child: string; parent: string; cascades: boolean }>('references', REFERENCES);
+      const parents = new Map<string, string[]>();
+      for (const { child, parent } of references) parents.set(child, [...(parents.get(child) ?? []), parent]);
       return {
         functions: await names('functions', FUNCTIONS),
         calling: await names('calling', CALLING),
-        cascading: await names('cascading', CASCADING),
+        cascading: new Set(references.flatMap(({ parent, cascades }) => (cascades ? [parent] : []))),
+        parents,
       };
+    },
+    lockedRows: (table, transactionIds, changed) =>
+      ask<Places & pg.QueryResultRow>('locked_rows', LOCKED_ROWS, [table, transactionIds, changed]),
+    async hasRows(processId, { relation, places }, strongly) {
+      const [row] = await ask<{ has: boolean }>('has_rows', HAS_ROWS, [processId, relation, places, strongly]);
+      return row?.has === true;
     },
     mappings: () => ask<Mapping & pg.QueryResultRow>('mappings', MAPPINGS),
     hasJobs: async () => (await ask('jobs', LOOK_FOR_JOBS)).length > 0,

@@ -1,7 +1,26 @@
-/** What the gateway asks of the engine to hold transactions to the service's rules. Anybody may call it, about himself. */
+/** What the gateway asks of the engine to hold transactions to the service's rules. What stands in sys anybody may call, about himself. */
 
 /** The largest table, in bytes, of which a transaction that has lost gets a copy. */
 const MAX_SHADOW = 8 * 1024 * 1024;
+/** The largest table, in bytes, in which rows are looked for that were locked and are not any more. */
+const MAX_SCANNED = 16 * 1024 * 1024;
+/** In ms: logins come over the same session, which must not wait for whoever changes a table. */
+const PATIENCE = 20;
+
+/**
+ * Whether one of the transactions $1 has locked or changed a row, from its xmax. That may be a list of several, which
+ * PostgreSQL numbers by themselves; $2 are the numbers that there are.
+ */
+const IS_OF = `CASE WHEN xmax = ''0''::xid THEN false
+        WHEN xmax::text::bigint = ANY ($1) THEN true
+        WHEN $2 @> xmax::text::bigint THEN EXISTS (
+          SELECT FROM pg_get_multixact_members(xmax) member WHERE member.xid::text::bigint = ANY ($1))
+        ELSE false END`;
+
+/** The numbers of the transaction that a session is in, and of its savepoints, if it has written or locked anything. */
+export const TRANSACTION_IDS = `SELECT pg_catalog.string_agg(l.transactionid::pg_catalog.text, ' ') FROM pg_catalog.pg_locks l
+  WHERE l.pid OPERATOR(pg_catalog.=) pg_catalog.pg_backend_pid() AND l.locktype OPERATOR(pg_catalog.=) 'transactionid'
+    AND l.mode OPERATOR(pg_catalog.=) 'ExclusiveLock'`;
 
 /** SQLSTATE of the message by which the gateway learns which conflicts to feign, and who says it. */
 export const INJECTION_NOTICE = 'INJ00';
@@ -76,5 +95,48 @@ BEGIN
     EXECUTE pg_catalog.format('ALTER TABLE %s ALTER COLUMN %I SET DEFAULT pg_catalog.nextval(%L)', shadow, identity.attname,
       pg_catalog.pg_get_serial_sequence(source_name, identity.attname));
   END LOOP;
+END $$;
+
+-- The numbers of lists of transactions that there are.
+CREATE OR REPLACE FUNCTION postern.lists() RETURNS int8range
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+  SELECT int8range(datminmxid::text::bigint, datminmxid::text::bigint + mxid_age(datminmxid))
+  FROM pg_database WHERE datname = current_database()
+$$;
+
+-- Rows of the tables of this name that transactions, which are over, have locked, as long as nobody else has since.
+-- \`changed\`: those that they have changed, too.
+CREATE OR REPLACE FUNCTION postern.locked_rows(name text, ids bigint[], changed boolean)
+  RETURNS TABLE (relation oid, places text)
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET lock_timeout = ${PATIENCE} AS $$
+BEGIN
+  FOR relation IN
+    SELECT c.oid FROM pg_class c
+    WHERE c.relname = locked_rows.name AND c.relkind = 'r' AND c.relpersistence = 'p' AND c.oid >= 16384
+      AND pg_relation_size(c.oid) <= ${MAX_SCANNED}
+  LOOP
+    EXECUTE format('SELECT array_agg(ctid)::text FROM %s WHERE ${IS_OF} OR $3 AND xmin::text::bigint = ANY ($1)',
+      relation::regclass) INTO places USING ids, postern.lists(), changed;
+    IF places IS NOT NULL THEN RETURN NEXT; END IF;
+  END LOOP;
+END $$;
+
+-- Whether the transaction of a process has any of these rows; \`strongly\`: so that nobody may so much as refer to them.
+CREATE OR REPLACE FUNCTION postern.has_rows(process integer, relation oid, places tid[], strongly boolean) RETURNS boolean
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp SET lock_timeout = ${PATIENCE} AS $$
+DECLARE
+  ids bigint[];
+  its tid[];
+  free integer;
+BEGIN
+  SELECT array_agg(l.transactionid::text::bigint) INTO ids FROM pg_locks l
+    WHERE l.pid = process AND l.locktype = 'transactionid' AND l.mode = 'ExclusiveLock';
+  IF ids IS NULL OR NOT EXISTS (SELECT FROM pg_class c WHERE c.oid = relation) THEN RETURN false; END IF;
+  EXECUTE format('SELECT array_agg(ctid) FROM %s WHERE ctid = ANY ($3) AND ${IS_OF}', relation::regclass)
+    INTO its USING ids, postern.lists(), places;
+  IF its IS NULL OR NOT strongly THEN RETURN its IS NOT NULL; END IF;
+  EXECUTE format('SELECT count(*) FROM (SELECT FROM %s WHERE ctid = ANY ($1) FOR KEY SHARE SKIP LOCKED) free',
+    relation::regclass) INTO free USING its;
+  RETURN free < cardinality(its);
 END $$;
 `;

@@ -27,9 +27,28 @@ export interface SchemaChange {
   everything: boolean;
 }
 
+/** How strongly rows are locked: `update` against everybody, `key share` against those who change keys or delete. */
+export type Strength = 'update' | 'key share';
+
+/** What PostgreSQL forgets when a transaction has been committed: that it had locked rows. */
+export interface RowLocks {
+  /** Names of tables. */
+  tables: ReadonlyMap<string, Strength>;
+  /** The engine's numbers of the transaction. */
+  transactionIds: readonly string[];
+}
+
+/** Of a transaction that is over. */
+export interface PastLocks {
+  commit: number;
+  table: string;
+  strength: Strength;
+  transactionIds: readonly string[];
+}
+
 export interface OpenTransaction {
   readonly party: Party;
-  /** The number of commits before it began. */
+  /** The number of commits before its snapshot. */
   readonly since: number;
   readonly explicit: boolean;
   /** A rival has committed. */
@@ -39,6 +58,7 @@ export interface OpenTransaction {
 }
 
 interface Known extends OpenTransaction {
+  since: number;
   readonly rivals: Set<Known>;
 }
 
@@ -56,6 +76,7 @@ interface Waiting {
 const MAX_CHANGES = 1_000;
 /** Tables of which is known when they last were written. */
 const MAX_TABLES = 10_000;
+const MAX_PAST_LOCKS = 10_000;
 
 /** The transactions of one database. */
 export class Conflicts {
@@ -68,6 +89,10 @@ export class Conflicts {
   readonly #written = new Map<string, number>();
   /** The last commit of which nobody knows what it wrote. */
   #wroteUnknown = 0;
+  /** Of commits that those who are open may not have seen; in order. */
+  #pastLocks: PastLocks[] = [];
+  /** The last commit whose locks had no room there. */
+  #locksForgotten = 0;
 
   join(party: Party): void {
     this.#parties.set(party.processId, party);
@@ -94,10 +119,16 @@ export class Conflicts {
     return transaction;
   }
 
+  /** Its next statement is the first one, which makes its snapshot. */
+  seesFrom(transaction: OpenTransaction): void {
+    (transaction as Known).since = this.#commits;
+  }
+
   /** It was rolled back, or is over otherwise. */
   end(transaction: OpenTransaction): void {
     const known = transaction as Known;
     this.#open.delete(known);
+    if (this.#pastLocks.length > 0) this.#forgetLocks();
     if (this.#current.get(known.party) === known) this.#current.delete(known.party);
     for (const rival of known.rivals) rival.rivals.delete(known);
     known.rivals.clear();
@@ -108,11 +139,13 @@ export class Conflicts {
     transaction: OpenTransaction,
     wrote: readonly Relation[] | undefined,
     changes: readonly SchemaChange[] = [],
+    locks?: RowLocks,
   ): void {
     const known = transaction as Known;
     for (const rival of known.rivals) rival.lost = true;
+    if (!wrote || wrote.length > 0 || locks) this.#commits++;
+    if (locks) this.#remember(locks);
     if (!wrote || wrote.length > 0) {
-      this.#commits++;
       if (!wrote || this.#written.size > MAX_TABLES) {
         this.#wroteUnknown = this.#commits;
         this.#written.clear();
@@ -130,6 +163,45 @@ export class Conflicts {
         other.changes.push(...changes);
       }
     }
+  }
+
+  #remember({ tables, transactionIds }: RowLocks): void {
+    for (const [table, strength] of tables) {
+      this.#pastLocks.push({ commit: this.#commits, table, strength, transactionIds });
+    }
+    const tooMany = this.#pastLocks.length - MAX_PAST_LOCKS;
+    if (tooMany <= 0) return;
+    for (const { commit } of this.#pastLocks.splice(0, tooMany)) this.#locksForgotten = commit;
+  }
+
+  /** Nobody who is open needs to know of what was committed before he began. */
+  #forgetLocks(): void {
+    let oldest = Number.POSITIVE_INFINITY;
+    for (const { explicit, since } of this.#open) if (explicit) oldest = Math.min(oldest, since);
+    const kept = this.#pastLocks.findIndex(({ commit }) => commit > oldest);
+    if (kept !== 0) this.#pastLocks.splice(0, kept < 0 ? this.#pastLocks.length : kept);
+  }
+
+  /** Whether others are in a transaction for whom it counts what this one has locked. */
+  othersAreOpen(transaction: OpenTransaction): boolean {
+    for (const other of this.#open) if (other.explicit && other !== transaction) return true;
+    return false;
+  }
+
+  /** What others had locked who have committed since it began. Undefined where nobody knows. */
+  locksSince({ since }: OpenTransaction): readonly PastLocks[] | undefined {
+    if (this.#locksForgotten > since) return undefined;
+    return this.#pastLocks.filter(({ commit }) => commit > since);
+  }
+
+  /** Whether there may be any of those. */
+  get hasPastLocks(): boolean {
+    return this.#pastLocks.length > 0;
+  }
+
+  /** The number of commits so far. */
+  get commits(): number {
+    return this.#commits;
   }
 
   /** Whether others have committed rows of these tables since it began. */

@@ -1,0 +1,116 @@
+import type { Places } from '../roles/role-catalog.ts';
+import { TRANSACTION_IDS } from '../roles/transactions-sql.ts';
+import type { PastLocks, RowLocks, Strength } from '../transactions/conflicts.ts';
+import type { Answer } from './answers.ts';
+import type { Block } from './block.ts';
+import type { ClusterTransactions } from './cluster-transactions.ts';
+import type { Step } from './steps.ts';
+import type { RunnerPort } from './transaction-runner.ts';
+
+/** In bytes of text: what is kept of where rows stand. */
+const MAX_PLACES = 1024 * 1024;
+
+/**
+ * Rows that others had only locked. PostgreSQL forgets a lock with the transaction that had it; on the service it conflicts,
+ * like a change, with everybody whose snapshot is older. So the rows are looked up before a statement of an older
+ * snapshot may come to them, and at its COMMIT PostgreSQL is asked whether it did.
+ */
+export class LockedRows {
+  readonly #processId: number;
+  readonly #port: Pick<RunnerPort, 'request'>;
+  readonly #cluster: ClusterTransactions;
+  readonly #found = new WeakMap<Block, Found>();
+
+  constructor(processId: number, port: Pick<RunnerPort, 'request'>, cluster: ClusterTransactions) {
+    this.#processId = processId;
+    this.#port = port;
+    this.#cluster = cluster;
+  }
+
+  /** Before a transaction does something, or does it again. What cannot be found out makes it lose. */
+  async look(block: Block, steps: Iterable<Step>): Promise<void> {
+    const { conflicts } = this.#cluster;
+    const { transaction } = block;
+    if (!conflicts.hasPastLocks || transaction.lost) return;
+    const locks = conflicts.locksSince(transaction);
+    if (locks?.length === 0) return;
+    const now = conflicts.commits;
+    const found = this.#found.get(block) ?? new Found();
+    this.#found.set(block, found);
+    for (const step of steps) {
+      const wanted = locks && this.#wanted(locks, step, found);
+      if (!wanted || !(await this.#find(wanted, found))) transaction.lost = true;
+      if (transaction.lost) return;
+      for (const { key } of wanted ?? []) found.lookedUpTo.set(key, now);
+    }
+  }
+
+  /** By table and strength: what has not been looked for, and what a step may come to. */
+  #wanted(locks: readonly PastLocks[], { statements }: Step, found: Found): Wanted[] {
+    const wanted = new Map<string, Wanted>();
+    for (const statement of statements) {
+      const reach = this.#cluster.reach(statement);
+      for (const { commit, table, strength, transactionIds } of locks) {
+        const its = reach ? reach.get(table) : 'update';
+        // Those who refer to a row do not mind each other.
+        if (its === undefined || (its === 'key share' && strength === 'key share')) continue;
+        const key = `${strength} ${table}`;
+        if (commit <= (found.lookedUpTo.get(key) ?? 0)) continue;
+        const one = wanted.get(key) ?? { key, table, strength, transactionIds: new Set() };
+        for (const id of transactionIds) one.transactionIds.add(id);
+        wanted.set(key, one);
+      }
+    }
+    return [...wanted.values()];
+  }
+
+  async #find(wanted: readonly Wanted[], found: Found): Promise<boolean> {
+    for (const { table, strength, transactionIds } of wanted) {
+      const rows = await this.#cluster
+        .lockedRows(table, [...transactionIds], strength === 'update')
+        .catch(() => undefined);
+      if (!rows) return false;
+      for (const places of rows) found.add(places, strength);
+    }
+    return found.size <= MAX_PLACES;
+  }
+
+  /** Whether a transaction that is about to be committed has come to such a row. */
+  async taken(block: Block): Promise<boolean> {
+    for (const { places, strength } of this.#found.get(block)?.rows ?? []) {
+      const has = await this.#cluster.hasRows(this.#processId, places, strength === 'key share').catch(() => true);
+      if (has) return true;
+    }
+    return false;
+  }
+
+  /** What a transaction that is about to be committed has locked, as far as it concerns others; or why nobody knows. */
+  async held({ locked, transaction }: Block): Promise<RowLocks | Answer | undefined> {
+    if (locked.size === 0 || !this.#cluster.conflicts.othersAreOpen(transaction)) return undefined;
+    const answer = await this.#port.request(TRANSACTION_IDS);
+    if (answer.error) return answer;
+    const [ids = ''] = answer.values;
+    return ids === '' ? undefined : { tables: new Map(locked), transactionIds: ids.split(' ') };
+  }
+}
+
+interface Wanted {
+  key: string;
+  table: string;
+  strength: Strength;
+  transactionIds: Set<string>;
+}
+
+/** Of one transaction. */
+class Found {
+  readonly rows: { places: Places; strength: Strength }[] = [];
+  /** By strength and table: the number of the last commit whose locks have been looked for. */
+  readonly lookedUpTo = new Map<string, number>();
+  /** In bytes of text. */
+  size = 0;
+
+  add(places: Places, strength: Strength): void {
+    this.rows.push({ places, strength });
+    this.size += places.places.length;
+  }
+}
