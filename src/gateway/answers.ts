@@ -86,6 +86,11 @@ export class Answers {
     return this.#pending.length > 0;
   }
 
+  /** Whether the client has got some of what is being answered. */
+  get streaming(): boolean {
+    return this.#pending[0]?.answer.streamed === true;
+  }
+
   /** Rejects when the session ends before. */
   expect(reader?: AnswerReader, ready?: (status: TransactionStatus) => void): Promise<Answer> {
     const answered = new Promise<Answer>((resolve, reject) => {

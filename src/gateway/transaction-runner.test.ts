@@ -55,6 +55,7 @@ function startRunner() {
       return status;
     },
     waiting: false,
+    streaming: false,
     ask: async (step) => answer(step.bytes({ refused: new Map(), shadowed: new Set(), again: false }).toString()),
     silently: async () => answer('again'),
     isPrepared: () => true,

@@ -18,6 +18,8 @@ export interface RunnerPort {
   readonly status: TransactionStatus;
   /** Whether an answer is due. */
   readonly waiting: boolean;
+  /** Whether the client has got some of it. */
+  readonly streaming: boolean;
   /** Has a step done; `tag` is told of every command tag on its way to the client, and says what is wrong with it. */
   ask(
     step: Step,
@@ -75,6 +77,8 @@ const errorOf = ({ sqlstate, message, detail }: Refusal): ErrorFields => ({
 });
 const SERIALIZATION: ReadonlySet<string | undefined> = new Set(['40001', '40P01']);
 const CATALOG_RACE = /^tuple concurrently (updated|deleted)$/;
+/** How often a step is cut off because it holds others up. */
+const MAX_INTERRUPTIONS = 3;
 /** Of 23503: the table that refers stands in its fields. */
 const REFERRED_TO = /^update or delete on table /;
 
@@ -95,7 +99,9 @@ export class TransactionRunner implements Party {
   /** One piece of work after the other. */
   #last: Promise<void> = Promise.resolve();
   #working = false;
-  #cancelled: Promise<void> | undefined;
+  #cancelled: { why: 'given up' | 'interrupted'; known: Promise<void> } | undefined;
+  /** The step that the engine is at work on, if it can be done again. */
+  #running: { block: Block; isAlone: boolean; interruptions: number } | undefined;
 
   constructor(
     port: RunnerPort,
@@ -257,7 +263,7 @@ export class TransactionRunner implements Party {
   }
 
   async #execute(step: Step, position: Position): Promise<boolean> {
-    const { isLast } = position;
+    const { isLast, isAlone } = position;
     const block = this.#block ?? this.#beginImplied(step, position);
     const isWrapped = !block.explicit && block.wrapped;
     const refused = this.#refused(block, step);
@@ -266,13 +272,17 @@ export class TransactionRunner implements Party {
       block.hasSnapshot = true;
       await this.#lockedRows.look(block, [step]);
     }
+    const running = { block, isAlone, interruptions: 0 };
     for (let attempt = 1; ; attempt++) {
       const stale = await this.#restore(block, step);
       const [first] = step.statements;
       if (stale && first) refused.set(first, stale);
       const counted = { rows: block.rules.rows, bytes: block.sent };
+      this.#running = running;
       const answer = await this.#count(block, step, { refused, shadowed: block.shadowed, again: false });
-      if ((await this.#judge(block, step, answer, attempt)) === 'again') {
+      this.#running = undefined;
+      const wasInterrupted = running.interruptions > 0;
+      if ((await this.#judge(block, step, answer, { attempt, wasInterrupted })) === 'again') {
         block.rules.rows = counted.rows;
         block.sent = counted.bytes;
         // The client waits for the word that they are prepared.
@@ -432,27 +442,43 @@ export class TransactionRunner implements Party {
   }
 
   /** Whether an answer stands, or its step has to be done again. */
-  async #judge(block: Block, step: Step, answer: Answer, attempt: number): Promise<'stands' | 'again'> {
-    const isCancelled = await this.#takeCancelled();
+  async #judge(
+    block: Block,
+    step: Step,
+    answer: Answer,
+    { attempt, wasInterrupted }: { attempt: number; wasInterrupted: boolean },
+  ): Promise<'stands' | 'again'> {
     const code = codeOf(answer);
+    const why = await this.#takeCancelled();
+    const cancelled = code === '57014' ? why : undefined;
     const isShadowed = block.shadowed.size > 0;
     const isLate = block.explicit && !isShadowed && this.#isLate(block, step, answer);
-    const isGivenUp = isCancelled && code === '57014';
     // Two changes of one object at once: PostgreSQL's catalog has no better word for it.
     if (code === 'XX000' && CATALOG_RACE.test(answer.error?.get('M') ?? '')) {
       this.#replace(answer, this.#failure(TEXTS.schemaChanged));
       return 'stands';
     }
-    if (!SERIALIZATION.has(code) && !isLate && !isGivenUp) return 'stands';
-    const canRepeat = !answer.streamed && attempt < MAX_ATTEMPTS && !isGivenUp && !isShadowed;
+    if (!SERIALIZATION.has(code) && !isLate && !cancelled) return 'stands';
+    const canRepeat = !answer.streamed && attempt < MAX_ATTEMPTS && cancelled !== 'given up' && !isShadowed;
     if (canRepeat && block.explicit && block.canRewind) {
       await this.#rewinding.rewind(block);
-      if (code !== '40P01') block.transaction.lost = true;
+      if (code !== '40P01' && !cancelled) block.transaction.lost = true;
       return 'again';
     }
-    if (canRepeat && !block.explicit && code === '40P01' && this.#port.status === 'I') return 'again';
+    // Who has met somebody only because he was cut off has no conflict.
+    const isOurs = code === '40P01' || cancelled || wasInterrupted;
+    if (canRepeat && !block.explicit && isOurs && (await this.#beginAgain(block))) return 'again';
     this.#replace(answer, this.#failure(TEXTS.conflict));
     return 'stands';
+  }
+
+  /** Makes room for a statement outside of a block to be done again. Says whether nothing came before it. */
+  async #beginAgain(block: Block): Promise<boolean> {
+    if (this.#port.status === 'I') return true;
+    if (!block.wrapped || block.active) return false;
+    await this.#port.request('ROLLBACK');
+    await this.#port.request('BEGIN');
+    return true;
   }
 
   /** Whether a key that is there already, or a row that refers to one, may be one that the transaction cannot see. */
@@ -490,18 +516,35 @@ export class TransactionRunner implements Party {
   }
 
   giveUp(): void {
-    if (!this.#cancelled && this.#working && this.#port.waiting) this.#cancelled = this.#port.cancel();
+    if (this.#working && this.#port.waiting) this.#cancel('given up');
   }
 
-  /** Whether a statement was cancelled by us; none that comes after it is. */
-  async #takeCancelled(): Promise<boolean> {
+  interrupt(): 'done' | 'later' | 'never' {
+    const running = this.#running;
+    if (this.#cancelled || !this.#working || !this.#port.waiting) return 'later';
+    // What we ask for ourselves does not take long.
+    if (!running) return 'later';
+    const { block, isAlone, interruptions } = running;
+    const canRepeat = block.explicit ? block.canRewind && block.shadowed.size === 0 : isAlone;
+    if (!canRepeat || this.#port.streaming || interruptions >= MAX_INTERRUPTIONS) return 'never';
+    running.interruptions++;
+    this.#cancel('interrupted');
+    return 'done';
+  }
+
+  #cancel(why: 'given up' | 'interrupted'): void {
+    this.#cancelled ??= { why, known: this.#port.cancel() };
+  }
+
+  /** Why a statement was cancelled by us, if one was; none that comes after it is. */
+  async #takeCancelled(): Promise<'given up' | 'interrupted' | undefined> {
     const cancelled = this.#cancelled;
-    if (!cancelled) return false;
-    await cancelled;
+    if (!cancelled) return undefined;
+    await cancelled.known;
     this.#cancelled = undefined;
     // PostgreSQL forgets a request to cancel that finds nothing to do, or it ends this.
     if (this.#port.status !== 'E') await this.#port.request('SELECT 1');
-    return true;
+    return cancelled.why;
   }
 
   // The end of a transaction.
@@ -529,8 +572,8 @@ export class TransactionRunner implements Party {
 
   /** Whether a COMMIT has failed, if it has, because of another transaction. */
   async #isConflict(code: string | undefined): Promise<boolean> {
-    const isCancelled = await this.#takeCancelled();
-    return SERIALIZATION.has(code) || (isCancelled && code === '57014');
+    const why = await this.#takeCancelled();
+    return SERIALIZATION.has(code) || (why !== undefined && code === '57014');
   }
 
   #failure(refusal: Refusal): Buffer {

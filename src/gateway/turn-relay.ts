@@ -476,6 +476,9 @@ export class TurnRelay extends Relay {
       get waiting() {
         return relay.#answers.expected;
       },
+      get streaming() {
+        return relay.#answers.streaming;
+      },
       ask: (step, writing, tag) =>
         prepared(step, writing, () => ask(step.bytes(writing), this.#answerReader(step, tag))),
       silently: (step, writing) => prepared(step, writing, () => ask(step.bytes(writing))),

@@ -1,5 +1,5 @@
-import { describe, expect, it } from 'vitest';
-import { Conflicts, concerns, type Party } from './conflicts.ts';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { Conflicts, concerns, PATIENCE, type Party } from './conflicts.ts';
 
 /** A session; what is done to it is written down. */
 class FakeParty implements Party {
@@ -18,6 +18,12 @@ class FakeParty implements Party {
 
   giveUp(): void {
     this.done.push('give up');
+  }
+
+  interrupted: ReturnType<Party['interrupt']> = 'done';
+  interrupt(): ReturnType<Party['interrupt']> {
+    this.done.push('interrupt');
+    return this.interrupted;
   }
 }
 
@@ -98,6 +104,55 @@ describe('who is in the way of a row', () => {
     conflicts.waits(parties[0], true, () => Promise.reject(new Error('gone')));
     await settled();
     expect(parties[0].done).toEqual([]);
+  });
+});
+
+describe('who is at work in the way of others', () => {
+  beforeEach(() => void vi.useFakeTimers());
+  afterEach(() => void vi.useRealTimers());
+
+  function meet() {
+    const { conflicts, parties } = start();
+    conflicts.begin(parties[0], true);
+    conflicts.begin(parties[1], true);
+    conflicts.waits(parties[1], true, async () => [1]);
+    return { conflicts, one: parties[0], other: parties[1] };
+  }
+
+  it('is cut off when patience has come to its end, and not before', async () => {
+    const { one } = meet();
+    await vi.advanceTimersByTimeAsync(PATIENCE - 1);
+    expect(one.done).toEqual([]);
+    await vi.advanceTimersByTimeAsync(1);
+    expect(one.done).toEqual(['interrupt']);
+  });
+
+  it('is asked again where that is not possible yet', async () => {
+    const { one } = meet();
+    one.interrupted = 'later';
+    await vi.advanceTimersByTimeAsync(2 * PATIENCE);
+    expect(one.done).toEqual(['interrupt', 'interrupt']);
+  });
+
+  it('keeps what it has where it cannot be cut off: who waits gives up', async () => {
+    const { one, other } = meet();
+    one.interrupted = 'never';
+    await vi.advanceTimersByTimeAsync(PATIENCE);
+    expect(other.done).toEqual(['give up']);
+  });
+
+  it('is left alone when nobody waits any more', async () => {
+    const { conflicts, one, other } = meet();
+    conflicts.waitsNoMore(other);
+    await vi.advanceTimersByTimeAsync(10 * PATIENCE);
+    expect(one.done).toEqual([]);
+  });
+
+  it('is left alone while it waits itself', async () => {
+    const { conflicts, one } = meet();
+    conflicts.waits(one, true, async () => [99]);
+    await vi.advanceTimersByTimeAsync(PATIENCE);
+    expect(one.done).toEqual([]);
   });
 });
 

@@ -18,7 +18,15 @@ export interface Party {
   rewind(): Promise<void>;
   /** Ends the statement that waits, as one that conflicts. */
   giveUp(): void;
+  /**
+   * Cuts off what it is at work on, which is done again, without what holds others up. Says whether that is under way, has to
+   * be asked for again in a while, or cannot be.
+   */
+  interrupt(): 'done' | 'later' | 'never';
 }
+
+/** In ms: how long a statement waits for one that runs; no statement is to wait for another transaction. */
+export const PATIENCE = 100;
 
 /** What DDL has changed for those who began before it. */
 export interface SchemaChange {
@@ -71,6 +79,7 @@ interface Waiting {
   blockers: () => Promise<readonly number[]>;
   looking: boolean;
   again: boolean;
+  timer: NodeJS.Timeout | undefined;
 }
 
 const MAX_CHANGES = 1_000;
@@ -100,7 +109,7 @@ export class Conflicts {
 
   leave(party: Party): void {
     this.#parties.delete(party.processId);
-    this.#waiting.delete(party);
+    this.waitsNoMore(party);
     const current = this.#current.get(party);
     if (current) this.end(current);
   }
@@ -213,13 +222,16 @@ export class Conflicts {
   /** PostgreSQL makes a statement of this session wait. */
   waits(party: Party, forRow: boolean, blockers: Waiting['blockers']): void {
     const transaction = this.#current.get(party);
-    const waiting: Waiting = { party, transaction, forRow, blockers, looking: false, again: false };
+    const waiting: Waiting = { party, transaction, forRow, blockers, looking: false, again: false, timer: undefined };
+    this.waitsNoMore(party);
     this.#waiting.set(party, waiting);
+    this.#losePatience(waiting);
     void this.#look(waiting);
   }
 
   /** It has what it waited for, or its statement is over. */
   waitsNoMore(party: Party): void {
+    clearTimeout(this.#waiting.get(party)?.timer);
     this.#waiting.delete(party);
   }
 
@@ -243,6 +255,23 @@ export class Conflicts {
       waiting.again ||= cleared.includes(true);
     } while (waiting.again && this.#waiting.get(waiting.party) === waiting);
     waiting.looking = false;
+  }
+
+  #losePatience(waiting: Waiting): void {
+    waiting.timer = setTimeout(() => void this.#press(waiting), PATIENCE).unref();
+  }
+
+  /** Those who run are in the way for too long. */
+  async #press(waiting: Waiting): Promise<void> {
+    const blockers = await waiting.blockers().catch(() => []);
+    if (this.#waiting.get(waiting.party) !== waiting) return;
+    for (const processId of blockers) {
+      const blocker = this.#parties.get(processId);
+      // Who waits himself has somebody else in his way.
+      if (!blocker || blocker === waiting.party || this.#waiting.has(blocker)) continue;
+      if (blocker.standing !== 'idle' && blocker.interrupt() === 'never') waiting.party.giveUp();
+    }
+    this.#losePatience(waiting);
   }
 
   /** Says whether something was rewound. */
