@@ -1,9 +1,10 @@
 import type { Verdict } from '../pgwire/frame-scanner.ts';
 import { Malformed } from '../pgwire/malformed.ts';
 import { message } from '../pgwire/messages.ts';
-import type { Prepared, PreparedStatement } from './prepared.ts';
+import { TEXTS } from '../sql/dialect/texts.ts';
+import { type Prepared, type PreparedStatement, statementOf } from './prepared.ts';
 import type { Reading } from './reading.ts';
-import { extendedSteps, type Piece, type Step, type Writer } from './steps.ts';
+import { extendedSteps, type Piece, refusalBytes, type Step, type Writer } from './steps.ts';
 
 const CODE = { P: 0x50, B: 0x42, E: 0x45, C: 0x43 } as const;
 
@@ -16,6 +17,8 @@ export interface CollectorPort {
   writer: Writer;
   /** Whether a transaction is open. */
   isInBlock(): boolean;
+  /** Whether it has failed. */
+  isAborted(): boolean;
   /** Undefined for a text that takes longer: it is asked again. */
   read(text: string): Reading | undefined;
   /** Whether it only reads. */
@@ -65,13 +68,14 @@ export class RequestCollector {
         if (query === 'hold') return query;
         if (!query) break;
         piece = { query };
-        if (!this.mustCare) translated = this.#parseMessage(query, chunk.subarray(start, end));
+        if (!this.mustCare) translated = this.#translated(query, chunk.subarray(start, end));
         break;
       }
       case CODE.B: {
         const bound = prepared.bindAgain(chunk, start) ?? prepared.bind(chunk.subarray(start, end));
         if (bound && !this.#port.isQuiet(bound.reading)) this.#careful = true;
         this.#binds = true;
+        if (!bound) translated = this.#unknown(chunk.subarray(start, end));
         if (this.mustCare) piece = { bound };
         break;
       }
@@ -84,7 +88,7 @@ export class RequestCollector {
     }
     this.#isEmpty = false;
     if (!this.mustCare) return translated;
-    const bytes = Buffer.from(chunk.subarray(start, end));
+    const bytes = translated ?? Buffer.from(chunk.subarray(start, end));
     this.#next = { bytes, type, ...piece };
     return bytes;
   }
@@ -110,7 +114,15 @@ export class RequestCollector {
   takeSteps(): Step[] {
     const { writer } = this.#port;
     const binds = this.#binds;
+    const [first] = this.#pieces;
+    // What comes before it is known that care is needed is not told apart.
+    if (first && first.type === undefined) first.prepares = this.#preparedUnseen();
     return extendedSteps(this.take(), binds, this.#port.isInBlock(), writer);
+  }
+
+  #preparedUnseen(): PreparedStatement[] {
+    const seen = new Set(this.#pieces.map(({ query }) => query));
+    return this.#port.prepared.unprepared.filter((statement) => !seen.has(statement));
   }
 
   /** ReadyForQuery: the next request is another one. */
@@ -132,7 +144,17 @@ export class RequestCollector {
     return query;
   }
 
-  #parseMessage({ name, original, reading }: PreparedStatement, frame: Buffer): Buffer | undefined {
+  /**
+   * In the place of a Bind whose statement is not known here: what the engine knew under its name would run without a rule. An
+   * engine in whose transaction nothing runs says itself what is wrong.
+   */
+  #unknown(frame: Buffer): Buffer | undefined {
+    const name = statementOf(frame);
+    if (name === undefined || this.#port.isAborted()) return undefined;
+    return refusalBytes(this.#port.writer, TEXTS.noStatement(Buffer.from(name, 'latin1').toString('utf8')));
+  }
+
+  #translated({ name, original, reading }: PreparedStatement, frame: Buffer): Buffer | undefined {
     const sql = this.#port.translated(original, reading);
     if (sql === undefined) return undefined;
     const head = Buffer.from(`${name}\0${sql}`, 'latin1');

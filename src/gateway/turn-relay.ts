@@ -5,7 +5,7 @@ import { type ErrorFields, message, readyForQuery, type TransactionStatus } from
 import { TEXTS } from '../sql/dialect/texts.ts';
 import { type Answer, type AnswerReader, Answers, SessionOver } from './answers.ts';
 import type { ClusterTransactions } from './cluster-transactions.ts';
-import { engineRules, isLogMessage, statusOf } from './engine-messages.ts';
+import { commandTag, engineRules, isLogMessage, statusOf } from './engine-messages.ts';
 import { EngineNotices } from './engine-notices.ts';
 import { Prepared } from './prepared.ts';
 import { type Reader, refusedReading } from './reader.ts';
@@ -27,7 +27,7 @@ for (const type of 'QPBF') CLIENT_RULES.set(type, { treatment: READ, maxLength: 
 for (const type of 'DECHSXcf') CLIENT_RULES.set(type, { treatment: READ, maxLength: SMALL });
 CLIENT_RULES.set('d', { treatment: PASS, maxLength: MAX_MESSAGE });
 
-const ENGINE_RULES = engineRules('1CENSZ');
+const ENGINE_RULES = engineRules('13CENSZ');
 
 const CODE = {
   Q: 0x51,
@@ -42,8 +42,11 @@ const CODE = {
   copyDone: 0x63,
   copyFail: 0x66,
   parseComplete: 0x31,
+  closeComplete: 0x33,
 } as const;
 
+/** A command tag. */
+const DEALLOCATE_ALL = 'DEALLOCATE ALL';
 const NOTHING = Buffer.alloc(0);
 const SYNC = message('S');
 
@@ -125,6 +128,7 @@ export class TurnRelay extends Relay {
       prepared: this.#prepared,
       writer: this.#writer,
       isInBlock: () => this.#runner.block !== undefined,
+      isAborted: () => this.status === 'E',
       read: (text) => this.#texts.read(text),
       isQuiet: (reading) => this.#isQuiet(reading),
       translated: (original, reading) => this.#statements.translation(original, { reading, simple: false })?.sql,
@@ -134,11 +138,6 @@ export class TurnRelay extends Relay {
   protected stopped(): Buffer | undefined {
     this.#runner.leave();
     return this.#answers.end();
-  }
-
-  protected override tagged(frame: Buffer): void {
-    super.tagged(frame);
-    if (frame[5] === 0x44 && frame.includes('DEALLOCATE ALL')) this.#prepared.clear();
   }
 
   protected clientEnded(): void {
@@ -375,9 +374,15 @@ export class TurnRelay extends Relay {
         return relay.#answers.expected;
       },
       ask: (step, writing, tag) =>
-        prepared(step, writing, () => ask(step.bytes(writing), this.#answerReader(step, tag))),
+        prepared(step, writing, () => {
+          this.#prepared.asks(step);
+          return ask(step.bytes(writing), this.#answerReader(step, tag));
+        }),
       silently: (step, writing) => prepared(step, writing, () => ask(step.bytes(writing))),
-      unprepare: (names) => ask(closingBytes(names)),
+      unprepare: (names) => {
+        for (const name of names) this.#prepared.forget(name);
+        return ask(closingBytes(names));
+      },
       request: (sql) => ask(requestBytes(sql)),
       isPrepared: (statement) => this.#prepared.has(statement),
       deliver: (answer) => this.#deliver(answer),
@@ -398,7 +403,10 @@ export class TurnRelay extends Relay {
     const statements = this.#statements;
     const request = this.#request;
     return {
-      tag,
+      tag: (told, index) => {
+        if (told === DEALLOCATE_ALL) this.#prepared.clear();
+        return tag(told, index);
+      },
       commandComplete: () => statements.commandComplete(),
       noticeResponse: (frame) => this.#readNoticeFrame(frame),
       errorResponse: (frame) => {
@@ -408,6 +416,7 @@ export class TurnRelay extends Relay {
       },
       parameterStatus: (frame) => statements.parameterStatus(frame),
       parseComplete: () => this.#prepared.parseComplete(),
+      closeComplete: () => this.#prepared.closeComplete(),
       copyIn: () => {
         // What is copied, and its end, may be a part of the request already.
         if (step.endsCopy) return;
@@ -459,7 +468,9 @@ export class TurnRelay extends Relay {
       }
       case CODE.C: {
         const verdict = this.#statements.commandComplete();
-        this.tagged(verdict instanceof Buffer ? verdict : chunk.subarray(start, end));
+        const told = verdict instanceof Buffer ? verdict : chunk.subarray(start, end);
+        this.tagged(told);
+        if (told[5] === 0x44 && commandTag(told) === DEALLOCATE_ALL) this.#prepared.clear();
         return verdict;
       }
       case CODE.E:
@@ -469,6 +480,9 @@ export class TurnRelay extends Relay {
         return this.#readNoticeFrame(chunk.subarray(start, end));
       case CODE.parseComplete:
         this.#prepared.parseComplete();
+        return undefined;
+      case CODE.closeComplete:
+        this.#prepared.closeComplete();
         return undefined;
       default:
         return this.#statements.parameterStatus(chunk.subarray(start, end));
