@@ -14,6 +14,7 @@ function recorder() {
     errorResponse: () => undefined,
     parameterStatus: () => undefined,
     parseComplete: () => undefined,
+    closeComplete: () => undefined,
     copyIn: () => undefined,
     stream: (bytes) => void streamed.push(bytes),
   };

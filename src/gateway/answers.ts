@@ -38,6 +38,7 @@ export interface AnswerReader {
   errorResponse(frame: Buffer): Verdict;
   parameterStatus(frame: Buffer): Verdict;
   parseComplete(): void;
+  closeComplete(): void;
   /** The engine waits for what the client copies in. */
   copyIn(): void;
   stream(bytes: Buffer): void;
@@ -194,6 +195,7 @@ export class Answers {
         pending.reader?.parseComplete();
         return this.#beside(frame);
       case '3':
+        pending.reader?.closeComplete();
         return this.#beside(frame);
       case 'N':
         return this.#beside(pending.reader ? pending.reader.noticeResponse(frame) : this.#unasked(frame), frame);

@@ -160,6 +160,8 @@ export interface Piece {
   query?: PreparedStatement;
   /** Of Bind. */
   bound?: PreparedStatement | undefined;
+  /** Of messages of which nothing is decided on: what they prepare. */
+  prepares?: readonly PreparedStatement[];
 }
 
 /**
@@ -203,8 +205,8 @@ function extendedStep(pieces: readonly Piece[], binds: boolean, writer: Writer):
     partial: pieces.some(
       ({ bytes, statement }) => statement?.writesRows === true && bytes.readInt32BE(bytes.length - 4) !== 0,
     ),
-    uses: pieces.flatMap(({ query, bound }): Use[] => {
-      if (query) return [{ does: 'prepares', statement: query }];
+    uses: pieces.flatMap(({ query, bound, prepares = query ? [query] : [] }): Use[] => {
+      if (prepares.length > 0) return prepares.map((statement) => ({ does: 'prepares', statement }));
       return bound ? [{ does: 'binds', statement: bound }] : [];
     }),
     size: pieces.reduce((sum, { bytes }) => sum + bytes.length, 0),
@@ -263,13 +265,18 @@ function pieceBytes(piece: Piece, at: number, writing: Writing, writer: Writer):
   const { bytes, type, statement, query, bound } = piece;
   const refusal = statement && writing.refused.get(statement);
   // A statement of a name of its own, so that the client's unnamed one stays.
-  if (refusal) return parse('postern_refusal', writer.refusal(refusal));
+  if (refusal) return refusalBytes(writer, refusal);
   if (writing.again && ((type === CODE.P && query?.name !== '') || type === CODE.C)) return NOTHING;
   if (bound && isShadowed(bound.reading, writing)) return bindTo(shadowName(at), bytes);
   if (!query) return bytes;
   const sql = writer.text(query.original, query.reading, { ...writing, shadowed: PLAIN.shadowed }, { simple: false });
   if (sql === undefined) return bytes;
   return parse(query.name, sql, bytes.subarray(5 + query.name.length + 1 + query.original.length + 1));
+}
+
+/** A message that fails with this. */
+export function refusalBytes(writer: Writer, refusal: Refusal): Buffer {
+  return parse('postern_refusal', writer.refusal(refusal));
 }
 
 /** A Bind message for a statement of another name. */

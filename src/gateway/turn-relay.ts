@@ -1,29 +1,20 @@
-import { decodeFields, encodeFields } from '../pgwire/fields.ts';
+import { encodeFields } from '../pgwire/fields.ts';
 import { type FrameRule, FrameScanner, PASS, READ, type Verdict } from '../pgwire/frame-scanner.ts';
 import { Malformed } from '../pgwire/malformed.ts';
 import { type ErrorFields, message, readyForQuery, type TransactionStatus } from '../pgwire/messages.ts';
-import { INJECTION_NOTICE, INJECTION_PROCEDURE } from '../roles/transactions-sql.ts';
 import { TEXTS } from '../sql/dialect/texts.ts';
-import type { InjectionRule } from '../transactions/injection.ts';
 import { type Answer, type AnswerReader, Answers, SessionOver } from './answers.ts';
 import type { ClusterTransactions } from './cluster-transactions.ts';
-import { engineRules, isLogMessage, lockMessage, statusOf } from './engine-messages.ts';
-import { Prepared, type PreparedStatement } from './prepared.ts';
+import { commandTag, engineRules, isLogMessage, statusOf } from './engine-messages.ts';
+import { EngineNotices } from './engine-notices.ts';
+import { Prepared } from './prepared.ts';
 import { type Reader, refusedReading } from './reader.ts';
 import type { Reading } from './reading.ts';
 import { Relay, type RelayOptions } from './relay.ts';
+import { RequestCollector } from './request-collector.ts';
+import { SessionTexts } from './session-texts.ts';
 import { Statements } from './statements.ts';
-import {
-  changesFor,
-  closingBytes,
-  extendedSteps,
-  type Piece,
-  requestBytes,
-  type Step,
-  simpleSteps,
-  type Writer,
-  type Writing,
-} from './steps.ts';
+import { changesFor, closingBytes, requestBytes, type Step, simpleSteps, type Writer, type Writing } from './steps.ts';
 import { type Request, type RunnerPort, TransactionRunner } from './transaction-runner.ts';
 
 /** In bytes: the service's limit for a message. */
@@ -36,12 +27,10 @@ for (const type of 'QPBF') CLIENT_RULES.set(type, { treatment: READ, maxLength: 
 for (const type of 'DECHSXcf') CLIENT_RULES.set(type, { treatment: READ, maxLength: SMALL });
 CLIENT_RULES.set('d', { treatment: PASS, maxLength: MAX_MESSAGE });
 
-const ENGINE_RULES = engineRules('1CENSZ');
+const ENGINE_RULES = engineRules('13CENSZ');
 
 const CODE = {
   Q: 0x51,
-  P: 0x50,
-  B: 0x42,
   E: 0x45,
   C: 0x43,
   F: 0x46,
@@ -53,14 +42,13 @@ const CODE = {
   copyDone: 0x63,
   copyFail: 0x66,
   parseComplete: 0x31,
+  closeComplete: 0x33,
 } as const;
 
-const INJECTION = Buffer.from(`\0C${INJECTION_NOTICE}\0`);
+/** A command tag. */
+const DEALLOCATE_ALL = 'DEALLOCATE ALL';
 const NOTHING = Buffer.alloc(0);
 const SYNC = message('S');
-/** What a request may hold before its Sync, in bytes and messages. */
-const MAX_REQUEST = 32 * 1024 * 1024;
-const MAX_PIECES = 200_000;
 
 export interface TurnRelayOptions extends RelayOptions {
   reader: Reader;
@@ -81,15 +69,17 @@ export interface TurnRelayOptions extends RelayOptions {
  * steps by the transaction runner, and answers are held back until it is certain that they stand.
  */
 export class TurnRelay extends Relay {
-  readonly #processId: number;
   protected readonly clientScanner: FrameScanner;
   protected readonly engineScanner: FrameScanner;
   readonly #answers: Answers;
   readonly #statements: Statements;
-  readonly #reader: Reader;
+  readonly #texts: SessionTexts;
   readonly #cluster: ClusterTransactions;
   readonly #runner: TransactionRunner;
   readonly #writer: Writer;
+  readonly #collector: RequestCollector;
+  readonly #notices: EngineNotices;
+  readonly #prepared = new Prepared();
 
   /**
    * `collecting`: a request of the extended protocol has begun; `passing`: one is answered as it comes; `working`: one is
@@ -107,29 +97,18 @@ export class TurnRelay extends Relay {
   /** What the client copies in before the engine has asked for it. */
   #early: Buffer[] = [];
 
-  /** Of the request that is collected. */
-  #pieces: Piece[] = [];
-  #size = 0;
-  /** Whether it must be done in steps. */
-  #careful = false;
-  /** Whether there is anything. */
-  #collects = false;
-  /** The Flush that ends a part of it. */
+  /** The Flush that ends a part of the request that is collected. */
   #flush: Buffer | undefined;
-  /** Whether a part of it binds portals. */
-  #binds = false;
-  /** The piece that the scanner is about to forward. */
-  #next: Piece | undefined;
-  readonly #prepared = new Prepared();
-  /** The long text that was given away to be read, and what came of it. */
-  #long: { text: string; reading: Reading | undefined } | undefined;
 
   constructor(options: TurnRelayOptions) {
     super(options);
-    this.#processId = options.processId;
-    this.#reader = options.reader;
     this.#cluster = options.cluster;
     this.#statements = new Statements(options.role);
+    this.#texts = new SessionTexts(
+      options.reader,
+      () => this.#statements.unreadable,
+      () => this.#goOn(),
+    );
     this.#answers = new Answers((frame) => this.#readUnasked(frame));
     this.clientScanner = new FrameScanner(CLIENT_RULES, {
       forward: (bytes) => this.#forward(bytes),
@@ -144,16 +123,21 @@ export class TurnRelay extends Relay {
       refusal: (refusal) => this.#statements.refusal(refusal),
     };
     this.#runner = new TransactionRunner(this.#port(options.cancel), options);
+    this.#notices = new EngineNotices(options.cluster, this.#runner);
+    this.#collector = new RequestCollector({
+      prepared: this.#prepared,
+      writer: this.#writer,
+      isInBlock: () => this.#runner.block !== undefined,
+      isAborted: () => this.status === 'E',
+      read: (text) => this.#texts.read(text),
+      isQuiet: (reading) => this.#isQuiet(reading),
+      translated: (original, reading) => this.#statements.translation(original, { reading, simple: false })?.sql,
+    });
   }
 
   protected stopped(): Buffer | undefined {
     this.#runner.leave();
     return this.#answers.end();
-  }
-
-  protected override tagged(frame: Buffer): void {
-    super.tagged(frame);
-    if (frame[5] === 0x44 && frame.includes('DEALLOCATE ALL')) this.#prepared.clear();
   }
 
   protected clientEnded(): void {
@@ -179,11 +163,7 @@ export class TurnRelay extends Relay {
       this.#startCollected(false);
       return;
     }
-    const next = this.#next;
-    this.#next = undefined;
-    this.#pieces.push(next?.bytes === bytes ? next : { bytes });
-    this.#size += bytes.length;
-    if (this.#size > MAX_REQUEST || this.#pieces.length > MAX_PIECES) throw new Malformed('request without an end');
+    this.#collector.add(bytes);
   }
 
   #copied(bytes: Buffer): void {
@@ -209,7 +189,7 @@ export class TurnRelay extends Relay {
       case CODE.Q:
       case CODE.F:
         // PostgreSQL does what was sent before, and answers it without a Sync.
-        if (this.#phase === 'collecting' && this.#collects) return this.#doCollectedFirst();
+        if (this.#phase === 'collecting' && !this.#collector.isEmpty) return this.#doCollectedFirst();
         return type === CODE.Q ? this.#readQuery(chunk.subarray(start, end)) : this.#refuseCall();
       case CODE.S:
         return this.#readSync();
@@ -258,25 +238,6 @@ export class TurnRelay extends Relay {
     if (!this.clientScanner.held) this.client.resume();
   }
 
-  #read(text: string): Reading | 'hold' {
-    const { unreadable } = this.#statements;
-    if (unreadable !== undefined) return refusedReading(TEXTS.setting(unreadable));
-    const reading = this.#reader.read(text);
-    if (reading) return reading;
-    if (this.#long?.text !== text) {
-      const long = { text, reading: undefined as Reading | undefined };
-      this.#long = long;
-      this.#reader.readLong(text).then((answer) => {
-        long.reading = answer;
-        this.#goOn();
-      });
-    }
-    const answer = this.#long.reading;
-    if (!answer) return this.#hold();
-    this.#long = undefined;
-    return answer;
-  }
-
   #readQuery(frame: Buffer): Verdict {
     const end = frame.indexOf(0, 5);
     if (end < 0) {
@@ -285,8 +246,8 @@ export class TurnRelay extends Relay {
       return undefined;
     }
     const original = frame.toString('latin1', 5, end);
-    const reading = this.#read(original);
-    if (reading === 'hold') return reading;
+    const reading = this.#texts.read(original);
+    if (!reading) return this.#hold();
     if (!this.#runner.block && this.#isQuiet(reading)) {
       this.#phase = 'passing';
       const translation = this.#statements.translation(original, { reading, simple: true });
@@ -312,82 +273,20 @@ export class TurnRelay extends Relay {
   }
 
   #readExtended(type: number, chunk: Buffer, start: number, end: number): Verdict {
-    let piece: Pick<Piece, 'statement' | 'query' | 'bound'> | undefined;
-    let translated: Buffer | undefined;
-    switch (type) {
-      case CODE.P: {
-        const query = this.#readParse(chunk.subarray(start, end));
-        if (query === 'hold') return query;
-        if (!query) break;
-        piece = { query };
-        if (!this.#mustCare) translated = this.#parseMessage(query, chunk.subarray(start, end));
-        break;
-      }
-      case CODE.B: {
-        const bound = this.#prepared.bindAgain(chunk, start) ?? this.#prepared.bind(chunk.subarray(start, end));
-        if (bound && !this.#isQuiet(bound.reading)) this.#careful = true;
-        this.#binds = true;
-        if (this.#mustCare) piece = { bound };
-        break;
-      }
-      case CODE.E:
-        if (this.#mustCare) piece = { statement: this.#prepared.executed(chunk.subarray(start, end)) };
-        break;
-      case CODE.C:
-        this.#prepared.close(chunk.subarray(start, end));
-        break;
-    }
+    const verdict = this.#collector.read(type, chunk, start, end);
+    if (verdict === 'hold') return this.#hold();
     this.#phase = 'collecting';
-    this.#collects = true;
-    if (!this.#mustCare) return translated;
-    const bytes = Buffer.from(chunk.subarray(start, end));
-    this.#next = { bytes, type, ...piece };
-    return bytes;
-  }
-
-  #readParse(frame: Buffer): PreparedStatement | undefined | 'hold' {
-    const text = frame.indexOf(0, 5) + 1;
-    const end = frame.indexOf(0, text);
-    // A message without its terminators is PostgreSQL's to refuse.
-    if (text === 0 || end < 0) return undefined;
-    const original = frame.toString('latin1', text, end);
-    const reading = this.#read(original);
-    if (reading === 'hold') return reading;
-    const types = Buffer.from(frame.subarray(end + 1));
-    const query = { name: frame.toString('latin1', 5, text - 1), original, reading, types };
-    this.#prepared.parse(query);
-    return query;
-  }
-
-  #parseMessage({ name, original, reading }: PreparedStatement, frame: Buffer): Buffer | undefined {
-    const translation = this.#statements.translation(original, { reading, simple: false });
-    if (!translation) return undefined;
-    const head = Buffer.from(`${name}\0${translation.sql}`, 'latin1');
-    return message('P', head, frame.subarray(5 + name.length + 1 + original.length));
-  }
-
-  get #mustCare(): boolean {
-    return this.#careful || this.#runner.block !== undefined;
+    return verdict;
   }
 
   #readSync(): Verdict {
-    if (this.#mustCare || this.#runner.failed) {
+    if (this.#collector.mustCare || this.#runner.failed) {
       this.#startCollected(true);
       return NOTHING;
     }
-    const pieces = this.#takePieces();
     this.#phase = 'passing';
-    for (const { bytes } of pieces) this.toEngine(bytes);
+    for (const { bytes } of this.#collector.take()) this.toEngine(bytes);
     return undefined;
-  }
-
-  #takePieces(): Piece[] {
-    const pieces = this.#pieces;
-    this.#pieces = [];
-    this.#size = 0;
-    this.#binds = false;
-    this.#collects = false;
-    return pieces;
   }
 
   #doCollectedFirst(): 'hold' {
@@ -397,9 +296,7 @@ export class TurnRelay extends Relay {
 
   /** What was collected is done. `final`: whether Sync has come. */
   #startCollected(final: boolean): void {
-    const binds = this.#binds;
-    const inBlock = this.#runner.block !== undefined;
-    this.#start(extendedSteps(this.#takePieces(), binds, inBlock, this.#writer), { final, simple: false });
+    this.#start(this.#collector.takeSteps(), { final, simple: false });
   }
 
   /** A text in the form in which the engine is to get it. */
@@ -425,7 +322,7 @@ export class TurnRelay extends Relay {
         if (request.final) {
           await this.#mappings();
           if (this.over) return;
-          this.#careful = false;
+          this.#collector.answered();
           this.#prepared.answered(this.status === 'I');
           this.toClient(readyForQuery(this.status));
           this.#ready(this.status);
@@ -480,9 +377,15 @@ export class TurnRelay extends Relay {
         return relay.#answers.streaming;
       },
       ask: (step, writing, tag) =>
-        prepared(step, writing, () => ask(step.bytes(writing), this.#answerReader(step, tag))),
+        prepared(step, writing, () => {
+          this.#prepared.asks(step);
+          return ask(step.bytes(writing), this.#answerReader(step, tag));
+        }),
       silently: (step, writing) => prepared(step, writing, () => ask(step.bytes(writing))),
-      unprepare: (names) => ask(closingBytes(names)),
+      unprepare: (names) => {
+        for (const name of names) this.#prepared.forget(name);
+        return ask(closingBytes(names));
+      },
       request: (sql) => ask(requestBytes(sql)),
       isPrepared: (statement) => this.#prepared.has(statement),
       deliver: (answer) => this.#deliver(answer),
@@ -503,7 +406,10 @@ export class TurnRelay extends Relay {
     const statements = this.#statements;
     const request = this.#request;
     return {
-      tag,
+      tag: (told, index) => {
+        if (told === DEALLOCATE_ALL) this.#prepared.clear();
+        return tag(told, index);
+      },
       commandComplete: () => statements.commandComplete(),
       noticeResponse: (frame) => this.#readNoticeFrame(frame),
       errorResponse: (frame) => {
@@ -513,6 +419,7 @@ export class TurnRelay extends Relay {
       },
       parameterStatus: (frame) => statements.parameterStatus(frame),
       parseComplete: () => this.#prepared.parseComplete(),
+      closeComplete: () => this.#prepared.closeComplete(),
       copyIn: () => {
         // What is copied, and its end, may be a part of the request already.
         if (step.endsCopy) return;
@@ -564,7 +471,9 @@ export class TurnRelay extends Relay {
       }
       case CODE.C: {
         const verdict = this.#statements.commandComplete();
-        this.tagged(verdict instanceof Buffer ? verdict : chunk.subarray(start, end));
+        const told = verdict instanceof Buffer ? verdict : chunk.subarray(start, end);
+        this.tagged(told);
+        if (told[5] === 0x44 && commandTag(told) === DEALLOCATE_ALL) this.#prepared.clear();
         return verdict;
       }
       case CODE.E:
@@ -574,6 +483,9 @@ export class TurnRelay extends Relay {
         return this.#readNoticeFrame(chunk.subarray(start, end));
       case CODE.parseComplete:
         this.#prepared.parseComplete();
+        return undefined;
+      case CODE.closeComplete:
+        this.#prepared.closeComplete();
         return undefined;
       default:
         return this.#statements.parameterStatus(chunk.subarray(start, end));
@@ -586,37 +498,14 @@ export class TurnRelay extends Relay {
       this.#statements.parameterStatus(frame);
       this.toClient(Buffer.from(frame));
     } else if (isLogMessage(frame)) {
-      this.#readLock(frame);
+      this.#notices.read(frame);
     }
     // What is done again has been told before.
     return NOTHING;
   }
 
   #readNoticeFrame(frame: Buffer): Verdict {
-    if (!isLogMessage(frame)) {
-      if (!frame.includes(INJECTION)) return this.readNotice(frame, this.#statements);
-      this.#inject(decodeFields(frame.subarray(5)));
-      return NOTHING;
-    }
-    this.#readLock(frame);
-    return NOTHING;
-  }
-
-  #readLock(frame: Buffer): void {
-    const lock = lockMessage(frame);
-    const { conflicts } = this.#cluster;
-    if (lock?.kind === 'waits') {
-      conflicts.waits(this.#runner, lock.forRow, () => this.#cluster.blockers(this.#processId));
-    } else if (lock) {
-      conflicts.waitsNoMore(this.#runner);
-    }
-  }
-
-  /** The operator has asked for conflicts to be feigned. */
-  #inject(fields: Map<string, string>): void {
-    if (!fields.get('W')?.startsWith(`PL/pgSQL function ${INJECTION_PROCEDURE}(`)) return;
-    const rule = JSON.parse(Buffer.from(fields.get('D') ?? '', 'latin1').toString('utf8')) as InjectionRule;
-    this.#cluster.inject(Object.keys(rule).length > 0 ? rule : undefined);
+    return this.#notices.read(frame) ? NOTHING : this.readNotice(frame, this.#statements);
   }
 
   #ready(status: TransactionStatus): void {

@@ -41,6 +41,11 @@ export const TEXTS = {
   isolation: (level: string) => refusal(`Unsupported isolation level: ${level}`),
   transaction: (verb: string) => refusal(`unsupported transaction statement: ${verb}`),
   vacuum: refusal('unsupported VACUUM statement'),
+  /** PostgreSQL's own. */
+  noStatement: (name: string): Refusal => ({
+    sqlstate: '26000',
+    message: name === '' ? 'unnamed prepared statement does not exist' : `prepared statement "${name}" does not exist`,
+  }),
   /** guessed */
   copy: refusal('unsupported COPY statement'),
   merge: refusal('unsupported statement type: MERGE'),
