@@ -33,7 +33,10 @@ type Catalog = Pick<RoleCatalog, 'blockers' | 'schemaFacts' | 'lockedRows' | 'ha
 
 /** The transactions of one cluster's database, and what its schema says of the statements in them. */
 export class ClusterTransactions {
-  readonly conflicts = new Conflicts();
+  readonly conflicts = new Conflicts((work, ms) => {
+    const timer = setTimeout(work, ms).unref();
+    return () => clearTimeout(timer);
+  });
   readonly journals: JournalSpace;
   readonly #catalog: Catalog;
   readonly #mayInject: boolean;

@@ -28,7 +28,10 @@ class FakeParty implements Party {
 }
 
 function start() {
-  const conflicts = new Conflicts();
+  const conflicts = new Conflicts((work, ms) => {
+    const timer = setTimeout(work, ms);
+    return () => clearTimeout(timer);
+  });
   const parties = [1, 2, 3].map((processId) => new FakeParty(processId)) as [FakeParty, FakeParty, FakeParty];
   for (const party of parties) conflicts.join(party);
   return { conflicts, parties };

@@ -79,8 +79,12 @@ interface Waiting {
   blockers: () => Promise<readonly number[]>;
   looking: boolean;
   again: boolean;
-  timer: NodeJS.Timeout | undefined;
+  /** Its patience does not come to an end any more. */
+  calm: () => void;
 }
+
+/** Has work done in so many ms, unless the function that it returns is called before. */
+export type Later = (work: () => void, ms: number) => () => void;
 
 const MAX_CHANGES = 1_000;
 /** Tables of which is known when they last were written. */
@@ -102,6 +106,11 @@ export class Conflicts {
   #pastLocks: PastLocks[] = [];
   /** The last commit whose locks had no room there. */
   #locksForgotten = 0;
+  readonly #later: Later;
+
+  constructor(later: Later) {
+    this.#later = later;
+  }
 
   join(party: Party): void {
     this.#parties.set(party.processId, party);
@@ -222,7 +231,15 @@ export class Conflicts {
   /** PostgreSQL makes a statement of this session wait. */
   waits(party: Party, forRow: boolean, blockers: Waiting['blockers']): void {
     const transaction = this.#current.get(party);
-    const waiting: Waiting = { party, transaction, forRow, blockers, looking: false, again: false, timer: undefined };
+    const waiting: Waiting = {
+      party,
+      transaction,
+      forRow,
+      blockers,
+      looking: false,
+      again: false,
+      calm: () => undefined,
+    };
     this.waitsNoMore(party);
     this.#waiting.set(party, waiting);
     this.#losePatience(waiting);
@@ -231,7 +248,7 @@ export class Conflicts {
 
   /** It has what it waited for, or its statement is over. */
   waitsNoMore(party: Party): void {
-    clearTimeout(this.#waiting.get(party)?.timer);
+    this.#waiting.get(party)?.calm();
     this.#waiting.delete(party);
   }
 
@@ -258,7 +275,7 @@ export class Conflicts {
   }
 
   #losePatience(waiting: Waiting): void {
-    waiting.timer = setTimeout(() => void this.#press(waiting), PATIENCE).unref();
+    waiting.calm = this.#later(() => void this.#press(waiting), PATIENCE);
   }
 
   /** Those who run are in the way for too long. */
