@@ -4,7 +4,7 @@ import { message } from '../pgwire/messages.ts';
 import { TEXTS } from '../sql/dialect/texts.ts';
 import { type Prepared, type PreparedStatement, statementOf } from './prepared.ts';
 import type { Reading } from './reading.ts';
-import { extendedSteps, type Piece, refusalBytes, type Step, type Writer } from './steps.ts';
+import { extendedSteps, isCopyIn, type Piece, refusalBytes, type Step, type Writer } from './steps.ts';
 
 const CODE = { P: 0x50, B: 0x42, E: 0x45, C: 0x43 } as const;
 
@@ -93,13 +93,17 @@ export class RequestCollector {
     return bytes;
   }
 
-  /** Throws Malformed where a request holds more than one may. */
-  add(bytes: Buffer): void {
-    const next = this.#next;
-    this.#next = undefined;
-    this.#pieces.push(next?.bytes === bytes ? next : { bytes });
+  /**
+   * Says whether this is as far as it goes: what comes after COPY … FROM STDIN the engine takes for its own. Throws Malformed
+   * where a request holds more than one may.
+   */
+  add(bytes: Buffer): boolean {
+    const next = this.#next?.bytes === bytes ? this.#next : undefined;
+    if (next) this.#next = undefined;
+    this.#pieces.push(next ?? { bytes });
     this.#size += bytes.length;
     if (this.#size > MAX_REQUEST || this.#pieces.length > MAX_PIECES) throw new Malformed('request without an end');
+    return next?.statement !== undefined && isCopyIn(next.statement);
   }
 
   take(): readonly Piece[] {

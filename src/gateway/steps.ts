@@ -35,8 +35,11 @@ export interface Step {
   binds: boolean;
   /** Whether the next step ends the transaction, with what this one has bound. */
   isEnded?: boolean;
-  /** Whether it says where the end is of what is copied in. */
-  endsCopy?: boolean;
+  /**
+   * Whether it is a COPY … FROM STDIN, and nothing else. It has no Sync, which the engine would take for one of the client's:
+   * that is to be sent when it has come to its end.
+   */
+  copiesIn?: boolean;
   /** Whether it asks for some rows only of a statement that writes, whose command tag comes later or never. */
   partial: boolean;
   /** The prepared statements that it makes and binds, in order. */
@@ -82,6 +85,11 @@ export interface Writer {
 export function verbOf({ transaction }: Statement): Step['verb'] {
   const verb = transaction?.verb;
   return verb === 'begin' || verb === 'commit' || verb === 'rollback' ? verb : undefined;
+}
+
+/** Whether it is COPY … FROM STDIN. */
+export function isCopyIn({ tag, writesRows }: Statement): boolean {
+  return tag === 'CopyStmt' && writesRows;
 }
 
 /** How a text has to differ from what its reading makes of it. */
@@ -147,7 +155,8 @@ export function simpleSteps(original: string, reading: Reading, writer: Writer):
 }
 
 const SYNC = message('S');
-const CODE = { P: 0x50, C: 0x43, copyDone: 0x63, copyFail: 0x66 } as const;
+const FLUSH = message('H');
+const CODE = { P: 0x50, C: 0x43 } as const;
 
 /** One message of the extended query protocol, or some of which nothing is decided on. */
 export interface Piece {
@@ -175,7 +184,9 @@ export function extendedSteps(pieces: readonly Piece[], binds: boolean, inBlock:
     const verb = piece.statement && verbOf(piece.statement);
     const last = groups.at(-1) as Piece[];
     hasWork ||= piece.statement !== undefined && verb !== 'commit' && verb !== 'rollback';
-    if (!verb) {
+    if (piece.statement && isCopyIn(piece.statement)) {
+      groups.push([piece], []);
+    } else if (!verb) {
       last.push(piece);
     } else if (verb === 'begin' || !hasWork) {
       last.push(piece);
@@ -196,12 +207,13 @@ export function extendedSteps(pieces: readonly Piece[], binds: boolean, inBlock:
 
 function extendedStep(pieces: readonly Piece[], binds: boolean, writer: Writer): Step {
   const statements = pieces.flatMap(({ statement }) => (statement ? [statement] : []));
+  const copiesIn = statements.some(isCopyIn);
   const verbs = statements.map(verbOf);
   return {
     verb: verbs.find((verb) => verb !== undefined),
     statements,
     binds,
-    endsCopy: pieces.some(({ type }) => type === CODE.copyDone || type === CODE.copyFail),
+    copiesIn,
     partial: pieces.some(
       ({ bytes, statement }) => statement?.writesRows === true && bytes.readInt32BE(bytes.length - 4) !== 0,
     ),
@@ -210,7 +222,8 @@ function extendedStep(pieces: readonly Piece[], binds: boolean, writer: Writer):
       return bound ? [{ does: 'binds', statement: bound }] : [];
     }),
     size: pieces.reduce((sum, { bytes }) => sum + bytes.length, 0),
-    bytes: (writing) => Buffer.concat([...pieces.map((piece, at) => pieceBytes(piece, at, writing, writer)), SYNC]),
+    bytes: (writing) =>
+      Buffer.concat([...pieces.map((piece, at) => pieceBytes(piece, at, writing, writer)), copiesIn ? FLUSH : SYNC]),
     preparation: (writing) => preparation(pieces, writing, writer),
   };
 }

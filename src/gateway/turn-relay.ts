@@ -5,6 +5,7 @@ import { type ErrorFields, message, readyForQuery, type TransactionStatus } from
 import { TEXTS } from '../sql/dialect/texts.ts';
 import { type Answer, type AnswerReader, Answers, SessionOver } from './answers.ts';
 import type { ClusterTransactions } from './cluster-transactions.ts';
+import { CopyIn, countSyncs } from './copy-in.ts';
 import { commandTag, engineRules, isLogMessage, statusOf } from './engine-messages.ts';
 import { EngineNotices } from './engine-notices.ts';
 import { Prepared } from './prepared.ts';
@@ -23,9 +24,8 @@ const MAX_MESSAGE = 10 * 1024 * 1024;
 const SMALL = 10_000;
 
 const CLIENT_RULES = new Map<string, FrameRule>();
-for (const type of 'QPBF') CLIENT_RULES.set(type, { treatment: READ, maxLength: MAX_MESSAGE });
+for (const type of 'QPBFd') CLIENT_RULES.set(type, { treatment: READ, maxLength: MAX_MESSAGE });
 for (const type of 'DECHSXcf') CLIENT_RULES.set(type, { treatment: READ, maxLength: SMALL });
-CLIENT_RULES.set('d', { treatment: PASS, maxLength: MAX_MESSAGE });
 
 const ENGINE_RULES = engineRules('13CENSZ');
 
@@ -39,6 +39,7 @@ const CODE = {
   X: 0x58,
   N: 0x4e,
   Z: 0x5a,
+  copyData: 0x64,
   copyDone: 0x63,
   copyFail: 0x66,
   parseComplete: 0x31,
@@ -49,6 +50,7 @@ const CODE = {
 const DEALLOCATE_ALL = 'DEALLOCATE ALL';
 const NOTHING = Buffer.alloc(0);
 const SYNC = message('S');
+const COPY_FAIL = message('f', Buffer.from('\0'));
 
 export interface TurnRelayOptions extends RelayOptions {
   reader: Reader;
@@ -88,15 +90,12 @@ export class TurnRelay extends Relay {
   #phase: 'ready' | 'collecting' | 'passing' | 'working' = 'ready';
   /** Whether the session, which must end, ends now. */
   #isDue = false;
-  /** Whether the engine takes what the client copies in. */
-  #copyIn: 'simple' | 'extended' | undefined;
-  /** The message that says that all is copied. */
-  #copyEnd: Buffer | undefined;
-  /** What is done in steps. Its Sync is none where the engine has it while the client copies. */
+  /** What the client copies in. */
+  readonly #copyIn: CopyIn;
+  /** What is done in steps. */
   #request: Request = { final: true, simple: true };
-  /** What the client copies in before the engine has asked for it. */
-  #early: Buffer[] = [];
-
+  /** Syncs that the client has sent while it copied, which the engine has answered. */
+  #syncs = 0;
   /** The Flush that ends a part of the request that is collected. */
   #flush: Buffer | undefined;
 
@@ -118,6 +117,9 @@ export class TurnRelay extends Relay {
       forward: (bytes) => this.toClient(bytes),
       read: (type, chunk, start, end) => this.#readEngine(type, chunk, start, end),
     });
+    this.#copyIn = new CopyIn((passes) =>
+      this.clientScanner.treat('d', { treatment: passes ? PASS : READ, maxLength: MAX_MESSAGE }),
+    );
     this.#writer = {
       text: (original, reading, writing, place) => this.#write(original, reading, writing, place),
       refusal: (refusal) => this.#statements.refusal(refusal),
@@ -141,6 +143,7 @@ export class TurnRelay extends Relay {
   }
 
   protected clientEnded(): void {
+    if (this.#copyIn.isOpen) this.engine.end();
     // What it has asked for is still done.
     void this.#runner.queue(async () => void this.engine.end());
   }
@@ -148,36 +151,20 @@ export class TurnRelay extends Relay {
   // What the client sends.
 
   #forward(bytes: Buffer): void {
+    const rest = this.#copyIn.rest(bytes);
+    if (rest.length === 0) return;
     if (this.#phase !== 'collecting') {
-      if (this.#phase === 'working' && !this.#copyIn) {
-        // What is to take it is not sent yet.
-        this.#early.push(bytes);
-        this.client.pause();
-        return;
-      }
-      this.#copied(bytes);
+      if (this.#copyIn.isActive && this.#runner.block) this.#runner.block.sent += rest.length;
+      this.toEngine(rest);
       return;
     }
-    if (bytes === this.#flush) {
-      this.#flush = undefined;
-      this.#startCollected(false);
-      return;
-    }
-    this.#collector.add(bytes);
-  }
-
-  #copied(bytes: Buffer): void {
-    if (this.#copyIn && this.#runner.block) this.#runner.block.sent += bytes.length;
-    this.toEngine(bytes);
-    if (bytes === this.#copyEnd) this.#copyIn = undefined;
-  }
-
-  #forwardEarly(): void {
-    for (const bytes of this.#early.splice(0)) this.#copied(bytes);
+    const isFlush = rest === this.#flush;
+    if (isFlush) this.#flush = undefined;
+    if (isFlush || this.#collector.add(rest)) this.#startCollected(false);
   }
 
   #readClient(type: number, chunk: Buffer, start: number, end: number): Verdict {
-    if (this.#copyIn) return this.#readCopying(type, chunk, start, end);
+    if (this.#copyIn.isOpen) return this.#readCopying(chunk.subarray(start, end));
     if (this.#phase === 'passing' || this.#phase === 'working') return this.#hold();
     // PostgreSQL leaves out what comes between an error and Sync.
     if (this.#runner.failed && type !== CODE.S && type !== CODE.X) return NOTHING;
@@ -193,11 +180,11 @@ export class TurnRelay extends Relay {
         return type === CODE.Q ? this.#readQuery(chunk.subarray(start, end)) : this.#refuseCall();
       case CODE.S:
         return this.#readSync();
+      case CODE.copyData:
       case CODE.copyDone:
       case CODE.copyFail:
         // Outside of a COPY PostgreSQL takes no notice.
-        if (this.#phase === 'ready') return undefined;
-        return this.#readExtended(type, chunk, start, end);
+        return NOTHING;
       case CODE.H:
         if (this.#phase === 'ready') return undefined;
         // What came before it is on its way to us.
@@ -208,23 +195,17 @@ export class TurnRelay extends Relay {
     }
   }
 
-  /** While the client copies PostgreSQL takes no notice of Sync and Flush, and everything else for an error. */
-  #readCopying(type: number, chunk: Buffer, start: number, end: number): Verdict {
-    switch (type) {
-      case CODE.S:
-      case CODE.H:
-        return NOTHING;
-      case CODE.X:
-        this.terminated = true;
-        return undefined;
-      case CODE.copyDone:
-      case CODE.copyFail:
-        // The Sync that came with the request is one of those.
-        this.#copyEnd = Buffer.concat([chunk.subarray(start, end), this.#copyIn === 'extended' ? SYNC : NOTHING]);
-        return this.#copyEnd;
-      default:
-        throw new Malformed('message in the midst of COPY');
-    }
+  #readCopying(frame: Buffer): Verdict {
+    this.terminated ||= frame[0] === CODE.X;
+    const verdict = this.#copyIn.read(frame, (bytes) => queueMicrotask(() => this.toEngine(bytes)));
+    return verdict === 'hold' ? this.#hold() : verdict;
+  }
+
+  #breakOff(reason: string): void {
+    const violate = () => {
+      throw new Malformed(reason);
+    };
+    this.guarded(violate, 'client');
   }
 
   #hold(): 'hold' {
@@ -324,13 +305,11 @@ export class TurnRelay extends Relay {
           if (this.over) return;
           this.#collector.answered();
           this.#prepared.answered(this.status === 'I');
-          this.toClient(readyForQuery(this.status));
-          this.#ready(this.status);
+          this.#tellReady(request);
           this.#endIfDue();
         }
         await Promise.all(rest);
         if (this.over) return;
-        this.#forwardEarly();
         this.#phase = request.final ? 'ready' : 'collecting';
       })
       .then(
@@ -344,13 +323,22 @@ export class TurnRelay extends Relay {
       );
   }
 
+  #tellReady({ simple }: Request): void {
+    const count = simple ? 1 + this.#syncs : Math.max(1, this.#syncs);
+    this.#syncs = 0;
+    for (let told = 0; told < count; told++) {
+      this.toClient(readyForQuery(this.status));
+      this.#ready(this.status);
+    }
+  }
+
   #port(cancel: () => Promise<void>): RunnerPort {
-    const ask = (bytes: Buffer, reader?: AnswerReader): Promise<Answer> => {
+    const ask = (bytes: Buffer, reader?: AnswerReader, ready?: () => void): Promise<Answer> => {
       if (this.over) return Promise.reject(new SessionOver());
       const answer = this.#answers.expect(reader, (status) => {
         // What is asked next may be waiting, or copying, in the same breath.
         this.status = status;
-        this.#copyIn = undefined;
+        ready?.();
         this.#cluster.conflicts.waitsNoMore(this.#runner);
       });
       this.toEngine(bytes);
@@ -379,7 +367,7 @@ export class TurnRelay extends Relay {
       ask: (step, writing, tag) =>
         prepared(step, writing, () => {
           this.#prepared.asks(step);
-          return ask(step.bytes(writing), this.#answerReader(step, tag));
+          return this.#whenClear((ready) => ask(step.bytes(writing), this.#answerReader(step, tag), ready));
         }),
       silently: (step, writing) => prepared(step, writing, () => ask(step.bytes(writing))),
       unprepare: (names) => {
@@ -404,32 +392,65 @@ export class TurnRelay extends Relay {
 
   #answerReader(step: Step, tag: (tag: string | undefined, index: number) => ErrorFields | undefined): AnswerReader {
     const statements = this.#statements;
-    const request = this.#request;
+    let isRefused = false;
     return {
       tag: (told, index) => {
         if (told === DEALLOCATE_ALL) this.#prepared.clear();
-        return tag(told, index);
+        if (step.copiesIn) this.toEngine(SYNC);
+        const wrong = tag(told, index);
+        isRefused ||= wrong !== undefined;
+        return wrong;
       },
       commandComplete: () => statements.commandComplete(),
       noticeResponse: (frame) => this.#readNoticeFrame(frame),
       errorResponse: (frame) => {
-        if (this.#copyIn === 'extended') this.toEngine(SYNC);
-        this.#copyIn = undefined;
+        if (this.#copyIn.isProbe(frame)) {
+          this.#breakOff('message in the midst of COPY');
+          return NOTHING;
+        }
+        const padding = this.#copyIn.fail(this.clientScanner.unread);
+        if (padding.length > 0) this.toEngine(padding);
+        if (step.copiesIn) this.toEngine(SYNC);
         return statements.errorResponse(frame);
       },
       parameterStatus: (frame) => statements.parameterStatus(frame),
       parseComplete: () => this.#prepared.parseComplete(),
       closeComplete: () => this.#prepared.closeComplete(),
       copyIn: () => {
-        // What is copied, and its end, may be a part of the request already.
-        if (step.endsCopy) return;
-        this.#copyIn = request.simple ? 'simple' : 'extended';
-        if (!request.simple) request.final = false;
-        this.#forwardEarly();
+        // The rest of it is left out: the client does not know that it is asked.
+        if (isRefused) {
+          this.toEngine(COPY_FAIL);
+          return;
+        }
+        this.#copyIn.open();
         this.#goOn();
       },
       stream: (bytes) => this.toClient(bytes),
     };
+  }
+
+  /** A request of which it is known whether the client's Sync has ended it. */
+  async #whenClear(ask: (ready: () => void) => Promise<Answer>): Promise<Answer> {
+    let syncs: Promise<number> | undefined;
+    const ready = () => {
+      if (this.#copyIn.isUnclear) {
+        syncs = this.#countSyncs();
+        syncs.catch(() => undefined);
+      }
+      this.#copyIn.answered();
+    };
+    const answer = await ask(ready);
+    this.#syncs += (await syncs) ?? 0;
+    if (this.#syncs > 0) this.#request.final = true;
+    return answer;
+  }
+
+  #countSyncs(): Promise<number> {
+    return countSyncs(
+      this.#answers,
+      (bytes) => this.toEngine(bytes),
+      (frame) => this.#readUnasked(frame),
+    );
   }
 
   #deliver({ held, lastTag, errorFrame, tagFrames }: Answer): void {
@@ -461,7 +482,6 @@ export class TurnRelay extends Relay {
     switch (type) {
       case CODE.Z: {
         this.status = statusOf(chunk[start + 5]);
-        this.#copyIn = undefined;
         this.#cluster.conflicts.waitsNoMore(this.#runner);
         this.#prepared.answered(this.status === 'I');
         this.#ready(this.status);

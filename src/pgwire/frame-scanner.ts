@@ -57,12 +57,20 @@ export class FrameScanner {
   constructor(rules: ReadonlyMap<string, FrameRule>, sink: FrameSink, { inOrder = false }: { inOrder?: boolean } = {}) {
     this.#sink = sink;
     this.#inOrder = inOrder;
-    for (const [type, rule] of rules) {
-      const code = type.charCodeAt(0);
-      this.#treatment[code] = rule.treatment;
-      this.#maxLength[code] = rule.maxLength;
-      this.#readUpTo[code] = rule.treatment === PASS ? 0 : (rule.readUpTo ?? rule.maxLength);
-    }
+    for (const [type, rule] of rules) this.treat(type, rule);
+  }
+
+  /** Another rule for a type, from the next message on. */
+  treat(type: string, rule: FrameRule): void {
+    const code = type.charCodeAt(0);
+    this.#treatment[code] = rule.treatment;
+    this.#maxLength[code] = rule.maxLength;
+    this.#readUpTo[code] = rule.treatment === PASS ? 0 : (rule.readUpTo ?? rule.maxLength);
+  }
+
+  /** In bytes: what is to come of a message that is forwarded unread. */
+  get unread(): number {
+    return this.#skip;
   }
 
   get held(): boolean {
