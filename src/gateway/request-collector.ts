@@ -4,7 +4,7 @@ import { message } from '../pgwire/messages.ts';
 import { TEXTS } from '../sql/dialect/texts.ts';
 import { type Prepared, type PreparedStatement, statementOf } from './prepared.ts';
 import type { Reading } from './reading.ts';
-import { extendedSteps, isCopyIn, type Piece, refusalBytes, type Step, type Writer } from './steps.ts';
+import { extendedSteps, isCopyIn, isPartial, type Piece, refusalBytes, type Step, type Writer } from './steps.ts';
 
 const CODE = { P: 0x50, B: 0x42, E: 0x45, C: 0x43 } as const;
 
@@ -104,6 +104,12 @@ export class RequestCollector {
     this.#size += bytes.length;
     if (this.#size > MAX_REQUEST || this.#pieces.length > MAX_PIECES) throw new Malformed('request without an end');
     return next?.statement !== undefined && isCopyIn(next.statement);
+  }
+
+  /** Whether the last message asks for some rows only of a statement that writes. */
+  get endsPartially(): boolean {
+    const last = this.#pieces.at(-1);
+    return last !== undefined && isPartial(last);
   }
 
   take(): readonly Piece[] {

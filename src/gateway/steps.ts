@@ -42,6 +42,8 @@ export interface Step {
   copiesIn?: boolean;
   /** Whether it asks for some rows only of a statement that writes, whose command tag comes later or never. */
   partial: boolean;
+  /** Where a Query follows on messages without a Sync: how many Executes come before it. */
+  executesFirst?: number;
   /** The prepared statements that it makes and binds, in order. */
   uses: readonly Use[];
 }
@@ -205,6 +207,11 @@ export function extendedSteps(pieces: readonly Piece[], binds: boolean, inBlock:
   return steps;
 }
 
+/** Whether it is an Execute of a statement that writes, which is to answer with so many rows and no more. */
+export function isPartial({ bytes, statement }: Piece): boolean {
+  return statement?.writesRows === true && bytes.readInt32BE(bytes.length - 4) !== 0;
+}
+
 function extendedStep(pieces: readonly Piece[], binds: boolean, writer: Writer): Step {
   const statements = pieces.flatMap(({ statement }) => (statement ? [statement] : []));
   const copiesIn = statements.some(isCopyIn);
@@ -214,9 +221,7 @@ function extendedStep(pieces: readonly Piece[], binds: boolean, writer: Writer):
     statements,
     binds,
     copiesIn,
-    partial: pieces.some(
-      ({ bytes, statement }) => statement?.writesRows === true && bytes.readInt32BE(bytes.length - 4) !== 0,
-    ),
+    partial: pieces.some(isPartial),
     uses: pieces.flatMap(({ query, bound, prepares = query ? [query] : [] }): Use[] => {
       if (prepares.length > 0) return prepares.map((statement) => ({ does: 'prepares', statement }));
       return bound ? [{ does: 'binds', statement: bound }] : [];
@@ -225,6 +230,20 @@ function extendedStep(pieces: readonly Piece[], binds: boolean, writer: Writer):
     bytes: (writing) =>
       Buffer.concat([...pieces.map((piece, at) => pieceBytes(piece, at, writing, writer)), copiesIn ? FLUSH : SYNC]),
     preparation: (writing) => preparation(pieces, writing, writer),
+  };
+}
+
+/**
+ * A step whose last message is an Execute, and a Query after it: with a Sync between them, what a portal has written of which
+ * some rows are still to be fetched would be seen too early.
+ */
+export function joinedStep(step: Step, query: Step): Step {
+  return {
+    ...step,
+    statements: [...step.statements, ...query.statements],
+    size: step.size + query.size,
+    executesFirst: step.statements.length,
+    bytes: (writing) => Buffer.concat([step.bytes(writing).subarray(0, -SYNC.length), query.bytes(writing)]),
   };
 }
 

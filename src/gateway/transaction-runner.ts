@@ -319,8 +319,9 @@ export class TransactionRunner implements Party {
 
   #remember(block: Block, step: Step, { digest }: Answer): void {
     const { journal } = block;
-    // What was copied in has gone by.
-    if (step.statements.some(({ tag, writesRows }) => tag === 'CopyStmt' && writesRows)) journal.tear();
+    // What was copied in has gone by; what is deallocated may have another meaning now; what has no Sync cannot be done again by itself.
+    const isOnce = ({ tag, writesRows }: Statement) => (tag === 'CopyStmt' && writesRows) || tag === 'DeallocateStmt';
+    if (step.executesFirst !== undefined || step.statements.some(isOnce)) journal.tear();
     journal.add(step, digest, step.size);
     if (!journal.whole) this.#limitAge(block);
   }

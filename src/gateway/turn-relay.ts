@@ -15,7 +15,16 @@ import { Relay, type RelayOptions } from './relay.ts';
 import { RequestCollector } from './request-collector.ts';
 import { SessionTexts } from './session-texts.ts';
 import { Statements } from './statements.ts';
-import { changesFor, closingBytes, requestBytes, type Step, simpleSteps, type Writer, type Writing } from './steps.ts';
+import {
+  changesFor,
+  closingBytes,
+  joinedStep,
+  requestBytes,
+  type Step,
+  simpleSteps,
+  type Writer,
+  type Writing,
+} from './steps.ts';
 import { type Request, type RunnerPort, TransactionRunner } from './transaction-runner.ts';
 
 /** In bytes: the service's limit for a message. */
@@ -96,6 +105,8 @@ export class TurnRelay extends Relay {
   #request: Request = { final: true, simple: true };
   /** Syncs that the client has sent while it copied, which the engine has answered. */
   #syncs = 0;
+  /** The last step of what is collected, which a Query follows. */
+  #unsynced: Step | undefined;
   /** The Flush that ends a part of the request that is collected. */
   #flush: Buffer | undefined;
 
@@ -176,7 +187,10 @@ export class TurnRelay extends Relay {
       case CODE.Q:
       case CODE.F:
         // PostgreSQL does what was sent before, and answers it without a Sync.
-        if (this.#phase === 'collecting' && !this.#collector.isEmpty) return this.#doCollectedFirst();
+        if (this.#phase === 'collecting' && !this.#collector.isEmpty) {
+          const verdict = this.#doCollectedFirst(type, chunk.subarray(start, end));
+          if (verdict === 'hold') return verdict;
+        }
         return type === CODE.Q ? this.#readQuery(chunk.subarray(start, end)) : this.#refuseCall();
       case CODE.S:
         return this.#readSync();
@@ -229,12 +243,16 @@ export class TurnRelay extends Relay {
     const original = frame.toString('latin1', 5, end);
     const reading = this.#texts.read(original);
     if (!reading) return this.#hold();
-    if (!this.#runner.block && this.#isQuiet(reading)) {
+    const unsynced = this.#unsynced;
+    if (!this.#runner.block && !unsynced && this.#isQuiet(reading)) {
       this.#phase = 'passing';
       const translation = this.#statements.translation(original, { reading, simple: true });
       return translation && message('Q', Buffer.from(translation.sql, 'latin1'), frame.subarray(end));
     }
-    this.#start(simpleSteps(original, reading, this.#writer), { final: true, simple: true });
+    const steps = simpleSteps(original, reading, this.#writer);
+    if (unsynced) steps.unshift(joinedStep(unsynced, steps.shift() as Step));
+    this.#unsynced = undefined;
+    this.#start(steps, { final: true, simple: true });
     return NOTHING;
   }
 
@@ -270,8 +288,24 @@ export class TurnRelay extends Relay {
     return undefined;
   }
 
-  #doCollectedFirst(): 'hold' {
+  /** What was collected is done before a message that follows it without a Sync: all of it, or all but its last step. */
+  #doCollectedFirst(type: number, frame: Buffer): 'hold' | undefined {
+    const end = frame.indexOf(0, 5);
+    if (type === CODE.Q && end >= 0 && this.#collector.endsPartially) {
+      const query = frame.toString('latin1', 5, end);
+      const reading = this.#texts.read(query);
+      if (!reading) return this.#hold();
+      if (!simpleSteps(query, reading, this.#writer)[0]?.verb) return this.#joinCollected();
+    }
     queueMicrotask(() => this.guarded(() => this.#startCollected(false), 'client'));
+    return this.#hold();
+  }
+
+  #joinCollected(): 'hold' | undefined {
+    const steps = this.#collector.takeSteps();
+    this.#unsynced = steps.pop();
+    if (steps.length === 0) return undefined;
+    queueMicrotask(() => this.guarded(() => this.#start(steps, { final: false, simple: false }), 'client'));
     return this.#hold();
   }
 
@@ -304,6 +338,7 @@ export class TurnRelay extends Relay {
           await this.#mappings();
           if (this.over) return;
           this.#collector.answered();
+          this.#unsynced = undefined;
           this.#prepared.answered(this.status === 'I');
           this.#tellReady(request);
           this.#endIfDue();
@@ -392,13 +427,16 @@ export class TurnRelay extends Relay {
 
   #answerReader(step: Step, tag: (tag: string | undefined, index: number) => ErrorFields | undefined): AnswerReader {
     const statements = this.#statements;
+    const request = this.#request;
     let isRefused = false;
+    let answered = 0;
     return {
       tag: (told, index) => {
         if (told === DEALLOCATE_ALL) this.#prepared.clear();
         if (step.copiesIn) this.toEngine(SYNC);
         const wrong = tag(told, index);
         isRefused ||= wrong !== undefined;
+        answered++;
         return wrong;
       },
       commandComplete: () => statements.commandComplete(),
@@ -410,7 +448,9 @@ export class TurnRelay extends Relay {
         }
         const padding = this.#copyIn.fail(this.clientScanner.unread);
         if (padding.length > 0) this.toEngine(padding);
-        if (step.copiesIn) this.toEngine(SYNC);
+        if (step.copiesIn || answered < (step.executesFirst ?? 0)) this.toEngine(SYNC);
+        // The Query after it is left out, up to Sync.
+        if (answered < (step.executesFirst ?? 0)) request.final = false;
         return statements.errorResponse(frame);
       },
       parameterStatus: (frame) => statements.parameterStatus(frame),

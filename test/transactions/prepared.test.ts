@@ -2,7 +2,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { startTestServer, type TestServer } from '../harness/server.ts';
 import { WireClient } from '../harness/wire.ts';
-import { ask, bind, close, execute, parse, query, run, sync } from './extended.ts';
+import { ask, bind, close, execute, parse, query, sync } from './extended.ts';
 
 let server: TestServer;
 let client: WireClient;
@@ -44,10 +44,5 @@ describe('the statement of a name', () => {
     await ask(client, close(`${name}2`), sync);
     await ask(client, parse(MANY, `${name}3`), sync);
     expect(await ask(client, bind(`${name}1`), execute(), sync)).toEqual([LIMIT, 'I']);
-  });
-
-  it('is no other when a request is done again', async () => {
-    await ask(client, query('CREATE TABLE again (k int PRIMARY KEY)'));
-    expect(await ask(client, ...run('SELECT 1'), sync)).toEqual(['SELECT 1', 'I']);
   });
 });
