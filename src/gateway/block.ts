@@ -2,8 +2,9 @@ import type { Statement } from '../sql/classify.ts';
 import { type Refusal, TEXTS } from '../sql/dialect/texts.ts';
 import type { Relation } from '../sql/statement-findings.ts';
 import type { OpenTransaction, SchemaChange, Strength } from '../transactions/conflicts.ts';
-import { Journal, type JournalSpace } from '../transactions/journal.ts';
+import { Journal } from '../transactions/journal.ts';
 import { MAX_SIZE, TransactionRules } from '../transactions/rules.ts';
+import type { Space } from '../transactions/space.ts';
 import type { Step } from './steps.ts';
 
 /** The transaction that a session is in, from BEGIN on; one that is implied lasts as long as its request. */
@@ -38,7 +39,7 @@ export class Block {
   isOverdue = false;
   #timer: NodeJS.Timeout | undefined;
 
-  constructor(transaction: OpenTransaction, now: number, space: JournalSpace) {
+  constructor(transaction: OpenTransaction, now: number, space: Space) {
     this.journal = new Journal(space);
     this.transaction = transaction;
     this.explicit = transaction.explicit;

@@ -3,7 +3,7 @@ import type { Statement } from '../sql/classify.ts';
 import type { Relation } from '../sql/statement-findings.ts';
 import { Conflicts, type Strength } from '../transactions/conflicts.ts';
 import { Injection, type InjectionOptions, type InjectionRule } from '../transactions/injection.ts';
-import { JournalSpace } from '../transactions/journal.ts';
+import { Spaces } from '../transactions/space.ts';
 
 /** Functions of PostgreSQL that make more bytes than they are given. */
 const GROWING: ReadonlySet<string> = new Set([
@@ -37,16 +37,16 @@ export class ClusterTransactions {
     const timer = setTimeout(work, ms).unref();
     return () => clearTimeout(timer);
   });
-  readonly journals: JournalSpace;
+  readonly spaces: Spaces;
   readonly #catalog: Catalog;
   readonly #mayInject: boolean;
   #injection: Injection | undefined;
   #facts: SchemaFacts = NO_FACTS;
   #loaded: Promise<void> | undefined;
 
-  constructor(catalog: Catalog, injection: InjectionOptions, journals: JournalSpace) {
+  constructor(catalog: Catalog, injection: InjectionOptions, spaces: Spaces) {
     this.#catalog = catalog;
-    this.journals = journals;
+    this.spaces = spaces;
     this.#mayInject = injection.allowed;
     this.#injection = injection.rule && new Injection(injection.rule);
   }
@@ -171,7 +171,7 @@ export class ClusterTransactions {
 export class AllTransactions {
   readonly #clusters = new WeakMap<RoleCatalog, ClusterTransactions>();
   readonly #injection: InjectionOptions;
-  readonly #journals = new JournalSpace();
+  readonly #spaces = new Spaces();
 
   constructor(injection: InjectionOptions) {
     this.#injection = injection;
@@ -181,7 +181,7 @@ export class AllTransactions {
   async of(catalog: RoleCatalog): Promise<ClusterTransactions> {
     let cluster = this.#clusters.get(catalog);
     if (!cluster) {
-      cluster = new ClusterTransactions(catalog, this.#injection, this.#journals);
+      cluster = new ClusterTransactions(catalog, this.#injection, this.#spaces);
       this.#clusters.set(catalog, cluster);
     }
     await cluster.ready();

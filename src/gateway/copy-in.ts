@@ -38,7 +38,7 @@ export class CopyIn {
   }
 
   /** Whether the client has sent Sync of which nobody knows what it was taken for. */
-  get isUnclear(): boolean {
+  get hasSyncs(): boolean {
     return this.#syncs > 0;
   }
 

@@ -108,5 +108,5 @@ export class Reader {
 
 /** Of a text that is refused whole. */
 export function refusedReading(refusal: Refusal): Reading {
-  return { awsIam: NO_AWS_IAM, classification: { kind: 'refused', refusal }, plain: false, quiet: true };
+  return { awsIam: NO_AWS_IAM, classification: { kind: 'refused', refusal }, plain: false, quiet: true, weight: 0 };
 }

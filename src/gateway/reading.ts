@@ -16,6 +16,8 @@ export interface Reading {
   plain: boolean;
   /** Whether it neither writes nor locks nor changes anything but the session, as far as the text tells. */
   quiet: boolean;
+  /** What it holds in memory beside the text, about so many bytes. */
+  weight: number;
 }
 
 /** Statements of the dialect dsql are read with standard_conforming_strings on, which no session can change. */
@@ -25,7 +27,27 @@ const STANDARD = { standardConformingStrings: true };
 export function readText(sql: string, parser: Parser): Reading {
   const awsIam = readAwsIamStatements(sql, STANDARD);
   const classification = classify(sql, parser, awsIam.error ? [] : awsIam.found);
-  return { awsIam, classification, plain: isPlain(sql, awsIam, classification), quiet: isQuiet(classification) };
+  return {
+    awsIam,
+    classification,
+    plain: isPlain(sql, awsIam, classification),
+    quiet: isQuiet(classification),
+    weight: weightOf(awsIam, classification),
+  };
+}
+
+/** In bytes: a statement, and one of the things that it names, as objects with short strings. */
+const STATEMENT = 400;
+const NAME = 100;
+
+function weightOf({ found }: AwsIamReading, classification: Classification): number {
+  let weight = found.length * STATEMENT;
+  if (classification.kind !== 'statements') return weight;
+  for (const { relations, targets, calls, qualified, splices } of classification.statements) {
+    const names = relations.length + targets.length + calls.length + qualified.length + splices.length;
+    weight += STATEMENT + NAME * names;
+  }
+  return weight;
 }
 
 const QUIET_KINDS: ReadonlySet<Kind> = new Set<Kind>(['select', 'show', 'session']);

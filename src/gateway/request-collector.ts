@@ -106,10 +106,9 @@ export class RequestCollector {
     return next?.statement !== undefined && isCopyIn(next.statement);
   }
 
-  /** Whether the last message asks for some rows only of a statement that writes. */
-  get endsPartially(): boolean {
-    const last = this.#pieces.at(-1);
-    return last !== undefined && isPartial(last);
+  /** Whether some rows only are asked for of a statement that writes. */
+  get isPartial(): boolean {
+    return this.#pieces.some(isPartial);
   }
 
   take(): readonly Piece[] {

@@ -29,8 +29,10 @@ export interface Step {
   bytes(writing: Writing): Buffer;
   /** What has to be done before, without the client: prepares for tables of the session's own what it binds. */
   preparation?(writing: Writing): Buffer | undefined;
-  /** Of what it keeps in memory, in bytes. */
+  /** What the client has sent for it, in bytes. */
   size: number;
+  /** What it keeps in memory, in bytes. */
+  holds: number;
   /** Whether it binds portals, which last as long as their transaction. */
   binds: boolean;
   /** Whether the next step ends the transaction, with what this one has bound. */
@@ -42,8 +44,8 @@ export interface Step {
   copiesIn?: boolean;
   /** Whether it asks for some rows only of a statement that writes, whose command tag comes later or never. */
   partial: boolean;
-  /** Where a Query follows on messages without a Sync: how many Executes come before it. */
-  executesFirst?: number;
+  /** Whether a Query follows in it on messages without a Sync, whose error leaves the Query out. */
+  joined?: boolean;
   /** The prepared statements that it makes and binds, in order. */
   uses: readonly Use[];
 }
@@ -128,7 +130,6 @@ function identifier(name: string): string {
 
 export function simpleSteps(original: string, reading: Reading, writer: Writer): Step[] {
   const { classification } = reading;
-  const size = original.length;
   const query = (writing: Writing, range?: StatementRange) => {
     const text = writer.text(original, reading, writing, { simple: true, range }) ?? original;
     return message('Q', Buffer.from(`${text}\0`, 'latin1'));
@@ -147,7 +148,8 @@ export function simpleSteps(original: string, reading: Reading, writer: Writer):
     return {
       verb: first && verbOf(first),
       statements: group,
-      size,
+      size: range ? range.end - range.start : original.length,
+      holds: original.length + reading.weight,
       binds: false,
       partial: false,
       uses: [],
@@ -167,7 +169,7 @@ export interface Piece {
   type?: number;
   /** Of Execute. */
   statement?: Statement | undefined;
-  /** Of Parse. */
+  /** Of Parse, which has no bytes then: all of it is in here. */
   query?: PreparedStatement;
   /** Of Bind. */
   bound?: PreparedStatement | undefined;
@@ -207,6 +209,18 @@ export function extendedSteps(pieces: readonly Piece[], binds: boolean, inBlock:
   return steps;
 }
 
+/** In bytes. */
+function sizeOf({ bytes, query }: Piece): number {
+  return bytes.length + (query ? query.name.length + query.original.length + query.types.length : 0);
+}
+
+/** In bytes: a piece by itself, beside what it is made of. */
+const PIECE = 200;
+
+export function heldBy(piece: Piece): number {
+  return PIECE + sizeOf(piece) + (piece.query?.reading.weight ?? 0);
+}
+
 /** Whether it is an Execute of a statement that writes, which is to answer with so many rows and no more. */
 export function isPartial({ bytes, statement }: Piece): boolean {
   return statement?.writesRows === true && bytes.readInt32BE(bytes.length - 4) !== 0;
@@ -226,7 +240,8 @@ function extendedStep(pieces: readonly Piece[], binds: boolean, writer: Writer):
       if (prepares.length > 0) return prepares.map((statement) => ({ does: 'prepares', statement }));
       return bound ? [{ does: 'binds', statement: bound }] : [];
     }),
-    size: pieces.reduce((sum, { bytes }) => sum + bytes.length, 0),
+    size: pieces.reduce((sum, piece) => sum + sizeOf(piece), 0),
+    holds: pieces.reduce((sum, piece) => sum + heldBy(piece), 0),
     bytes: (writing) =>
       Buffer.concat([...pieces.map((piece, at) => pieceBytes(piece, at, writing, writer)), copiesIn ? FLUSH : SYNC]),
     preparation: (writing) => preparation(pieces, writing, writer),
@@ -234,15 +249,16 @@ function extendedStep(pieces: readonly Piece[], binds: boolean, writer: Writer):
 }
 
 /**
- * A step whose last message is an Execute, and a Query after it: with a Sync between them, what a portal has written of which
- * some rows are still to be fetched would be seen too early.
+ * A step and a Query after it. With a Sync between them, what a portal has written of which some rows are still to be fetched
+ * would be seen too early.
  */
 export function joinedStep(step: Step, query: Step): Step {
   return {
     ...step,
     statements: [...step.statements, ...query.statements],
     size: step.size + query.size,
-    executesFirst: step.statements.length,
+    holds: step.holds + query.holds,
+    joined: true,
     bytes: (writing) => Buffer.concat([step.bytes(writing).subarray(0, -SYNC.length), query.bytes(writing)]),
   };
 }
@@ -302,8 +318,7 @@ function pieceBytes(piece: Piece, at: number, writing: Writing, writer: Writer):
   if (bound && isShadowed(bound.reading, writing)) return bindTo(shadowName(at), bytes);
   if (!query) return bytes;
   const sql = writer.text(query.original, query.reading, { ...writing, shadowed: PLAIN.shadowed }, { simple: false });
-  if (sql === undefined) return bytes;
-  return parse(query.name, sql, bytes.subarray(5 + query.name.length + 1 + query.original.length + 1));
+  return parse(query.name, sql ?? query.original, query.types);
 }
 
 /** A message that fails with this. */

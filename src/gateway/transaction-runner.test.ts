@@ -2,7 +2,7 @@ import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { commandComplete, type TransactionStatus } from '../pgwire/messages.ts';
 import { classify, type Statement } from '../sql/classify.ts';
 import { Parser } from '../sql/parse.ts';
-import { JournalSpace } from '../transactions/journal.ts';
+import { Spaces } from '../transactions/space.ts';
 import type { Answer } from './answers.ts';
 import { ClusterTransactions } from './cluster-transactions.ts';
 import type { Step } from './steps.ts';
@@ -20,6 +20,7 @@ function stepOf(sql: string): Step {
     statements,
     bytes: () => Buffer.from(sql),
     size: sql.length,
+    holds: sql.length,
     binds: false,
     partial: false,
     uses: [],
@@ -71,7 +72,7 @@ function startRunner() {
     blockers: async () => [],
     schemaFacts: async () => ({ functions: new Set<string>(), cascading: new Set<string>(), parents: new Map() }),
   };
-  const cluster = new ClusterTransactions(catalog as never, { allowed: false, rule: undefined }, new JournalSpace());
+  const cluster = new ClusterTransactions(catalog as never, { allowed: false, rule: undefined }, new Spaces());
   const runner = new TransactionRunner(port, { processId: 1, cluster, now: () => Date.now() });
   const run = (sql: string) =>
     runner.queue(async () => void (await runner.run([stepOf(sql)], { final: true, simple: true })));

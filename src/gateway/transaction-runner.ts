@@ -321,8 +321,8 @@ export class TransactionRunner implements Party {
     const { journal } = block;
     // What was copied in has gone by; what is deallocated may have another meaning now; what has no Sync cannot be done again by itself.
     const isOnce = ({ tag, writesRows }: Statement) => (tag === 'CopyStmt' && writesRows) || tag === 'DeallocateStmt';
-    if (step.executesFirst !== undefined || step.statements.some(isOnce)) journal.tear();
-    journal.add(step, digest, step.size);
+    if (step.joined || step.statements.some(isOnce)) journal.tear();
+    journal.add(step, digest, step.holds);
     if (!journal.whole) this.#limitAge(block);
   }
 
@@ -627,7 +627,7 @@ export class TransactionRunner implements Party {
   }
 
   #newBlock(explicit: boolean): Block {
-    return new Block(this.#cluster.conflicts.begin(this, explicit), this.#now(), this.#cluster.journals);
+    return new Block(this.#cluster.conflicts.begin(this, explicit), this.#now(), this.#cluster.spaces.journals);
   }
 
   async #committed(block: Block, locks?: RowLocks): Promise<void> {

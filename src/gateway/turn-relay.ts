@@ -103,7 +103,8 @@ export class TurnRelay extends Relay {
   readonly #copyIn: CopyIn;
   /** What is done in steps. */
   #request: Request = { final: true, simple: true };
-  /** Syncs that the client has sent while it copied, which the engine has answered. */
+  /** Whether there may be Syncs that the engine has answered and we know nothing of; and how many there are. */
+  #isUnclear = false;
   #syncs = 0;
   /** The last step of what is collected, which a Query follows. */
   #unsynced: Step | undefined;
@@ -290,21 +291,16 @@ export class TurnRelay extends Relay {
 
   /** What was collected is done before a message that follows it without a Sync: all of it, or all but its last step. */
   #doCollectedFirst(type: number, frame: Buffer): 'hold' | undefined {
-    const end = frame.indexOf(0, 5);
-    if (type === CODE.Q && end >= 0 && this.#collector.endsPartially) {
-      const query = frame.toString('latin1', 5, end);
+    let joins = false;
+    if (type === CODE.Q && this.#collector.isPartial) {
+      const query = frame.toString('latin1', 5, frame.indexOf(0, 5));
       const reading = this.#texts.read(query);
       if (!reading) return this.#hold();
-      if (!simpleSteps(query, reading, this.#writer)[0]?.verb) return this.#joinCollected();
+      joins = simpleSteps(query, reading, this.#writer)[0]?.verb === undefined;
     }
-    queueMicrotask(() => this.guarded(() => this.#startCollected(false), 'client'));
-    return this.#hold();
-  }
-
-  #joinCollected(): 'hold' | undefined {
     const steps = this.#collector.takeSteps();
-    this.#unsynced = steps.pop();
-    if (steps.length === 0) return undefined;
+    if (joins && steps.at(-1)?.partial) this.#unsynced = steps.pop();
+    if (this.#unsynced && steps.length === 0) return undefined;
     queueMicrotask(() => this.guarded(() => this.#start(steps, { final: false, simple: false }), 'client'));
     return this.#hold();
   }
@@ -402,7 +398,7 @@ export class TurnRelay extends Relay {
       ask: (step, writing, tag) =>
         prepared(step, writing, () => {
           this.#prepared.asks(step);
-          return this.#whenClear((ready) => ask(step.bytes(writing), this.#answerReader(step, tag), ready));
+          return this.#whenClear(step, (ready) => ask(step.bytes(writing), this.#answerReader(step, tag), ready));
         }),
       silently: (step, writing) => prepared(step, writing, () => ask(step.bytes(writing))),
       unprepare: (names) => {
@@ -427,16 +423,13 @@ export class TurnRelay extends Relay {
 
   #answerReader(step: Step, tag: (tag: string | undefined, index: number) => ErrorFields | undefined): AnswerReader {
     const statements = this.#statements;
-    const request = this.#request;
     let isRefused = false;
-    let answered = 0;
     return {
       tag: (told, index) => {
         if (told === DEALLOCATE_ALL) this.#prepared.clear();
         if (step.copiesIn) this.toEngine(SYNC);
         const wrong = tag(told, index);
         isRefused ||= wrong !== undefined;
-        answered++;
         return wrong;
       },
       commandComplete: () => statements.commandComplete(),
@@ -448,9 +441,8 @@ export class TurnRelay extends Relay {
         }
         const padding = this.#copyIn.fail(this.clientScanner.unread);
         if (padding.length > 0) this.toEngine(padding);
-        if (step.copiesIn || answered < (step.executesFirst ?? 0)) this.toEngine(SYNC);
-        // The Query after it is left out, up to Sync.
-        if (answered < (step.executesFirst ?? 0)) request.final = false;
+        if (step.copiesIn || step.joined) this.toEngine(SYNC);
+        this.#isUnclear = this.#copyIn.hasSyncs || step.joined === true;
         return statements.errorResponse(frame);
       },
       parameterStatus: (frame) => statements.parameterStatus(frame),
@@ -469,19 +461,23 @@ export class TurnRelay extends Relay {
     };
   }
 
-  /** A request of which it is known whether the client's Sync has ended it. */
-  async #whenClear(ask: (ready: () => void) => Promise<Answer>): Promise<Answer> {
+  /** An answer, when it is known which Syncs of the client the engine has taken for what they are. */
+  async #whenClear(step: Step, ask: (ready: () => void) => Promise<Answer>): Promise<Answer> {
     let syncs: Promise<number> | undefined;
-    const ready = () => {
-      if (this.#copyIn.isUnclear) {
+    const isReady = () => {
+      if (this.#isUnclear) {
         syncs = this.#countSyncs();
         syncs.catch(() => undefined);
       }
+      this.#isUnclear = false;
       this.#copyIn.answered();
     };
-    const answer = await ask(ready);
-    this.#syncs += (await syncs) ?? 0;
-    if (this.#syncs > 0) this.#request.final = true;
+    const answer = await ask(isReady);
+    if (!syncs) return answer;
+    const ready = await syncs;
+    // A Query that was not left out has been answered as well.
+    this.#syncs = step.joined ? Math.max(0, ready - 1) : ready;
+    if (step.joined || ready > 0) this.#request.final = ready > 0;
     return answer;
   }
 

@@ -1,29 +1,10 @@
+import { Share, type Space } from './space.ts';
+
 /** In bytes: more than the service lets a transaction write. */
 const MAX_BYTES = 16 * 1024 * 1024;
 const MAX_ENTRIES = 10_000;
-
-/** In bytes, for all sessions together: what any number of clients can have this process keep. */
-const MAX_TOGETHER = 256 * 1024 * 1024;
-
-/** What all journals of one gateway hold. */
-export class JournalSpace {
-  #held = 0;
-
-  /** In bytes. */
-  get held(): number {
-    return this.#held;
-  }
-
-  take(bytes: number): boolean {
-    if (this.#held + bytes > MAX_TOGETHER) return false;
-    this.#held += bytes;
-    return true;
-  }
-
-  giveBack(bytes: number): void {
-    this.#held -= bytes;
-  }
-}
+/** In bytes: an entry beside what its step holds. */
+const ENTRY = 200;
 
 export interface Entry<Step> {
   step: Step;
@@ -37,12 +18,11 @@ export interface Entry<Step> {
  */
 export class Journal<Step> {
   readonly #entries: Entry<Step>[] = [];
-  readonly #space: JournalSpace;
-  #bytes = 0;
+  readonly #share: Share;
   #whole = true;
 
-  constructor(space: JournalSpace) {
-    this.#space = space;
+  constructor(space: Space) {
+    this.#share = new Share(space, MAX_BYTES);
   }
 
   /** Whether it has everything: only then may the transaction be rewound. */
@@ -54,14 +34,13 @@ export class Journal<Step> {
     return this.#entries;
   }
 
+  /** `bytes`: what the step holds. */
   add(step: Step, digest: string, bytes: number): void {
     if (!this.#whole) return;
-    const fits = this.#bytes + bytes <= MAX_BYTES && this.#entries.length < MAX_ENTRIES && this.#space.take(bytes);
-    if (!fits) {
+    if (this.#entries.length >= MAX_ENTRIES || !this.#share.take(bytes + ENTRY)) {
       this.tear();
       return;
     }
-    this.#bytes += bytes;
     this.#entries.push({ step, digest });
   }
 
@@ -73,8 +52,7 @@ export class Journal<Step> {
 
   /** It is of no more use. */
   end(): void {
-    this.#space.giveBack(this.#bytes);
-    this.#bytes = 0;
+    this.#share.end();
     this.#entries.length = 0;
   }
 }

@@ -1,5 +1,6 @@
 /** A Query that follows on messages without a Sync is in their transaction, and left out after their errors. */
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { message } from '../../src/pgwire/messages.ts';
 import { startTestServer, type TestServer } from '../harness/server.ts';
 import { WireClient } from '../harness/wire.ts';
 import { ask, bind, execute, heard, parse, query, run, sync } from './extended.ts';
@@ -36,6 +37,12 @@ describe.each(['dsql', 'postgres'] as const)('in the dialect %s', (dialect) => {
     const shown = { 'SELECT a FROM told': ['SELECT 0'], 'UPDATE told SET a = 3': ['UPDATE 0'], '': [] }[sql];
     expect(await ask(client, ...some, query(sql))).toEqual([...(shown ?? ['SELECT 0', 'SELECT 2']), 'I']);
     expect(await ask(client, query('SELECT a FROM told'))).toEqual(['SELECT 2', 'I']);
+  });
+
+  it('whatever messages come between', async () => {
+    const between = [message('C', Buffer.from('P\0')), parse('SELECT a FROM told', 'later')];
+    expect(await ask(client, ...some, between[0] as Buffer, query('UPDATE told SET a = 3'))).toEqual(['UPDATE 0', 'I']);
+    expect(await ask(client, ...some, ...between, query('UPDATE told SET a = 3'))).toEqual(['UPDATE 4', 'I']);
   });
 
   it('and in a block', async () => {
