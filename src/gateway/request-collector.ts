@@ -40,6 +40,8 @@ export class RequestCollector {
   #isEmpty = true;
   /** Whether one of the pieces binds a portal. */
   #binds = false;
+  /** How many Executes came before it was known that care is needed. */
+  #queries = 0;
   /** The piece that is about to come back from the scanner. */
   #next: Piece | undefined;
 
@@ -81,6 +83,7 @@ export class RequestCollector {
       }
       case CODE.E:
         if (this.mustCare) piece = { statement: prepared.executed(chunk.subarray(start, end)) };
+        else this.#queries++;
         break;
       case CODE.C:
         prepared.close(chunk.subarray(start, end));
@@ -116,6 +119,7 @@ export class RequestCollector {
     this.#pieces = [];
     this.#size = 0;
     this.#binds = false;
+    this.#queries = 0;
     this.#isEmpty = true;
     return pieces;
   }
@@ -125,7 +129,10 @@ export class RequestCollector {
     const binds = this.#binds;
     const [first] = this.#pieces;
     // What comes before it is known that care is needed is not told apart.
-    if (first && first.type === undefined) first.prepares = this.#preparedUnseen();
+    if (first && first.type === undefined) {
+      first.prepares = this.#preparedUnseen();
+      first.queries = this.#queries;
+    }
     return extendedSteps(this.take(), binds, this.#port.isInBlock(), writer);
   }
 

@@ -26,6 +26,8 @@ export interface Step {
   verb: 'begin' | 'commit' | 'rollback' | undefined;
   /** What it runs, in order; nothing where the text cannot be read. */
   statements: readonly Statement[];
+  /** Of what the command tags are that it is answered with, in order; undefined for queries that nothing is decided on. */
+  tagged: readonly (Statement | undefined)[];
   bytes(writing: Writing): Buffer;
   /** What has to be done before, without the client: prepares for tables of the session's own what it binds. */
   preparation?(writing: Writing): Buffer | undefined;
@@ -148,6 +150,7 @@ export function simpleSteps(original: string, reading: Reading, writer: Writer):
     return {
       verb: first && verbOf(first),
       statements: group,
+      tagged: group,
       size: range ? range.end - range.start : original.length,
       holds: original.length + reading.weight,
       binds: false,
@@ -160,7 +163,7 @@ export function simpleSteps(original: string, reading: Reading, writer: Writer):
 
 const SYNC = message('S');
 const FLUSH = message('H');
-const CODE = { P: 0x50, C: 0x43 } as const;
+const CODE = { P: 0x50, C: 0x43, E: 0x45 } as const;
 
 /** One message of the extended query protocol, or some of which nothing is decided on. */
 export interface Piece {
@@ -175,6 +178,8 @@ export interface Piece {
   bound?: PreparedStatement | undefined;
   /** Of messages of which nothing is decided on: what they prepare. */
   prepares?: readonly PreparedStatement[];
+  /** The same: how many queries they run. */
+  queries?: number;
 }
 
 /**
@@ -209,6 +214,10 @@ export function extendedSteps(pieces: readonly Piece[], binds: boolean, inBlock:
   return steps;
 }
 
+function taggedBy({ type, statement, queries = 0 }: Piece): (Statement | undefined)[] {
+  return type === CODE.E ? [statement] : Array.from({ length: queries }, () => undefined);
+}
+
 /** In bytes. */
 function sizeOf({ bytes, query }: Piece): number {
   return bytes.length + (query ? query.name.length + query.original.length + query.types.length : 0);
@@ -233,6 +242,7 @@ function extendedStep(pieces: readonly Piece[], binds: boolean, writer: Writer):
   return {
     verb: verbs.find((verb) => verb !== undefined),
     statements,
+    tagged: pieces.flatMap(taggedBy),
     binds,
     copiesIn,
     partial: pieces.some(isPartial),
@@ -256,6 +266,7 @@ export function joinedStep(step: Step, query: Step): Step {
   return {
     ...step,
     statements: [...step.statements, ...query.statements],
+    tagged: [...step.tagged, ...query.tagged],
     size: step.size + query.size,
     holds: step.holds + query.holds,
     joined: true,

@@ -18,6 +18,7 @@ function stepOf(sql: string): Step {
   return {
     verb: only && verbOf(only),
     statements,
+    tagged: statements,
     bytes: () => Buffer.from(sql),
     size: sql.length,
     holds: sql.length,

@@ -376,7 +376,7 @@ export class TransactionRunner implements Party {
     const isCounted = (statement: Statement | undefined) =>
       statement?.writesRows === true && !step.partial && !this.#cluster.rowsAreUnknown(statement);
     const byTag = (tag: string | undefined, index: number) => {
-      if (tag === undefined || !isCounted(step.statements[index])) return undefined;
+      if (tag === undefined || !isCounted(step.tagged[index])) return undefined;
       const refusal = block.rules.count(rowsOf(tag));
       return refusal && errorOf(refusal);
     };

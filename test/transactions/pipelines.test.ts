@@ -125,6 +125,16 @@ describe('the limit of rows', () => {
     expect(await outcome('SELECT a FROM told')).toBe('SELECT 0');
   });
 
+  it('counts what is written after queries of the same request', async () => {
+    for (const queries of [run('SELECT 1'), run(''), [...run(''), ...run('SELECT 1')]]) {
+      expect((await ask(...queries, ...run(MANY), sync)).slice(-2)).toEqual([LIMIT, 'I']);
+    }
+    await query('BEGIN');
+    expect((await ask(...run(''), ...run(MANY), sync)).slice(-2)).toEqual([LIMIT, 'E']);
+    await query('ROLLBACK');
+    expect(await outcome('SELECT a FROM told')).toBe('SELECT 0');
+  });
+
   it('counts rows once that are fetched in parts', async () => {
     await query('BEGIN');
     await ask(parse('INSERT INTO told SELECT generate_series(1, 2000) RETURNING a'), bind(), execute(1), sync);
