@@ -1,18 +1,29 @@
 import type { Verdict } from '../pgwire/frame-scanner.ts';
-import { Malformed } from '../pgwire/malformed.ts';
 import { message } from '../pgwire/messages.ts';
-import { TEXTS } from '../sql/dialect/texts.ts';
-import { type Prepared, type PreparedStatement, statementOf } from './prepared.ts';
+import { type Refusal, TEXTS } from '../sql/dialect/texts.ts';
+import { Share, type Space } from '../transactions/space.ts';
+import { type Prepared, type PreparedStatement, statementOf, TooMuchPrepared } from './prepared.ts';
 import type { Reading } from './reading.ts';
-import { extendedSteps, isCopyIn, isPartial, type Piece, refusalBytes, type Step, type Writer } from './steps.ts';
+import {
+  extendedSteps,
+  heldBy,
+  isCopyIn,
+  isPartial,
+  type Piece,
+  refusalBytes,
+  refusalStep,
+  type Step,
+  type Writer,
+} from './steps.ts';
 
+const NOTHING = Buffer.alloc(0);
 const CODE = { P: 0x50, B: 0x42, E: 0x45, C: 0x43 } as const;
 
-/** What a request may hold before its Sync, in bytes and messages. */
+/** In bytes: what a request may hold before its Sync. */
 const MAX_REQUEST = 32 * 1024 * 1024;
-const MAX_PIECES = 200_000;
 
 export interface CollectorPort {
+  space: Space;
   prepared: Prepared;
   writer: Writer;
   /** Whether a transaction is open. */
@@ -33,8 +44,10 @@ export interface CollectorPort {
  */
 export class RequestCollector {
   readonly #port: CollectorPort;
+  readonly #share: Share;
   #pieces: Piece[] = [];
-  #size = 0;
+  /** Why none of it will be done. */
+  #refusal: Refusal | undefined;
   /** Whether it must be done in steps, and with it what comes before the next ReadyForQuery. */
   #careful = false;
   #isEmpty = true;
@@ -47,6 +60,7 @@ export class RequestCollector {
 
   constructor(port: CollectorPort) {
     this.#port = port;
+    this.#share = new Share(port.space, MAX_REQUEST);
   }
 
   /** Whether no message has come since the last part was taken. */
@@ -61,6 +75,19 @@ export class RequestCollector {
 
   /** Reads one whole message, as the reader of a frame scanner does. What goes on is to be given to `add`. */
   read(type: number, chunk: Buffer, start: number, end: number): Verdict {
+    this.#isEmpty = false;
+    // It has failed, though nobody has been told.
+    if (this.#refusal) return NOTHING;
+    try {
+      return this.#read(type, chunk, start, end);
+    } catch (error) {
+      if (!(error instanceof TooMuchPrepared)) throw error;
+      this.#refuse(error.refusal);
+      return NOTHING;
+    }
+  }
+
+  #read(type: number, chunk: Buffer, start: number, end: number): Verdict {
     const { prepared } = this.#port;
     let piece: Pick<Piece, 'statement' | 'query' | 'bound'> | undefined;
     let translated: Buffer | undefined;
@@ -89,24 +116,37 @@ export class RequestCollector {
         prepared.close(chunk.subarray(start, end));
         break;
     }
-    this.#isEmpty = false;
     if (!this.mustCare) return translated;
     const bytes = translated ?? Buffer.from(chunk.subarray(start, end));
     this.#next = { bytes, type, ...piece };
     return bytes;
   }
 
-  /**
-   * Says whether this is as far as it goes: what comes after COPY … FROM STDIN the engine takes for its own. Throws Malformed
-   * where a request holds more than one may.
-   */
+  #refuse(refusal: Refusal): void {
+    this.#drop();
+    this.#refusal = refusal;
+    this.#careful = true;
+  }
+
+  #drop(): void {
+    this.#pieces = [];
+    this.#share.end();
+  }
+
+  /** Says whether this is as far as it goes: what comes after COPY … FROM STDIN the engine takes for its own. */
   add(bytes: Buffer): boolean {
     const next = this.#next?.bytes === bytes ? this.#next : undefined;
     if (next) this.#next = undefined;
-    this.#pieces.push(next ?? { bytes });
-    this.#size += bytes.length;
-    if (this.#size > MAX_REQUEST || this.#pieces.length > MAX_PIECES) throw new Malformed('request without an end');
-    return next?.statement !== undefined && isCopyIn(next.statement);
+    if (this.#refusal) return false;
+    const piece = next ?? { bytes };
+    // All of it is in the statement.
+    if (piece.query) piece.bytes = NOTHING;
+    if (!this.#share.take(heldBy(piece))) {
+      this.#refuse(TEXTS.requestMemory(MAX_REQUEST));
+      return false;
+    }
+    this.#pieces.push(piece);
+    return piece.statement !== undefined && isCopyIn(piece.statement);
   }
 
   /** Whether some rows only are asked for of a statement that writes. */
@@ -116,8 +156,7 @@ export class RequestCollector {
 
   take(): readonly Piece[] {
     const pieces = this.#pieces;
-    this.#pieces = [];
-    this.#size = 0;
+    this.#drop();
     this.#binds = false;
     this.#queries = 0;
     this.#isEmpty = true;
@@ -133,7 +172,15 @@ export class RequestCollector {
       first.prepares = this.#preparedUnseen();
       first.queries = this.#queries;
     }
-    return extendedSteps(this.take(), binds, this.#port.isInBlock(), writer);
+    const refusal = this.#refusal;
+    this.#refusal = undefined;
+    const steps = extendedSteps(this.take(), binds, this.#port.isInBlock(), writer);
+    return refusal ? [refusalStep(refusal, writer)] : steps;
+  }
+
+  /** The session is over. */
+  end(): void {
+    this.#drop();
   }
 
   #preparedUnseen(): PreparedStatement[] {

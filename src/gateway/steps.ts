@@ -332,6 +332,21 @@ function pieceBytes(piece: Piece, at: number, writing: Writing, writer: Writer):
   return parse(query.name, sql ?? query.original, query.types);
 }
 
+/** What fails with this in the place of messages that nobody has looked at. */
+export function refusalStep(refusal: Refusal, writer: Writer): Step {
+  return {
+    verb: undefined,
+    statements: [],
+    tagged: [],
+    size: 0,
+    holds: 0,
+    binds: false,
+    partial: false,
+    uses: [],
+    bytes: () => Buffer.concat([refusalBytes(writer, refusal), SYNC]),
+  };
+}
+
 /** A message that fails with this. */
 export function refusalBytes(writer: Writer, refusal: Refusal): Buffer {
   return parse('postern_refusal', writer.refusal(refusal));

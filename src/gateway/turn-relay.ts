@@ -90,7 +90,7 @@ export class TurnRelay extends Relay {
   readonly #writer: Writer;
   readonly #collector: RequestCollector;
   readonly #notices: EngineNotices;
-  readonly #prepared = new Prepared();
+  readonly #prepared: Prepared;
 
   /**
    * `collecting`: a request of the extended protocol has begun; `passing`: one is answered as it comes; `working`: one is
@@ -137,9 +137,11 @@ export class TurnRelay extends Relay {
       refusal: (refusal) => this.#statements.refusal(refusal),
     };
     this.#runner = new TransactionRunner(this.#port(options.cancel), options);
+    this.#prepared = new Prepared(options.cluster.spaces.prepared);
     this.#notices = new EngineNotices(options.cluster, this.#runner);
     this.#collector = new RequestCollector({
       prepared: this.#prepared,
+      space: options.cluster.spaces.requests,
       writer: this.#writer,
       isInBlock: () => this.#runner.block !== undefined,
       isAborted: () => this.status === 'E',
@@ -151,6 +153,8 @@ export class TurnRelay extends Relay {
 
   protected stopped(): Buffer | undefined {
     this.#runner.leave();
+    this.#collector.end();
+    this.#prepared.end();
     return this.#answers.end();
   }
 
@@ -291,17 +295,19 @@ export class TurnRelay extends Relay {
 
   /** What was collected is done before a message that follows it without a Sync: all of it, or all but its last step. */
   #doCollectedFirst(type: number, frame: Buffer): 'hold' | undefined {
-    let joins = false;
+    let steps: Step[] | undefined;
     if (type === CODE.Q && this.#collector.isPartial) {
       const query = frame.toString('latin1', 5, frame.indexOf(0, 5));
       const reading = this.#texts.read(query);
       if (!reading) return this.#hold();
-      joins = simpleSteps(query, reading, this.#writer)[0]?.verb === undefined;
+      steps = this.#collector.takeSteps();
+      const joins = simpleSteps(query, reading, this.#writer)[0]?.verb === undefined;
+      if (joins && steps.at(-1)?.partial) this.#unsynced = steps.pop();
+      if (steps.length === 0) return undefined;
     }
-    const steps = this.#collector.takeSteps();
-    if (joins && steps.at(-1)?.partial) this.#unsynced = steps.pop();
-    if (this.#unsynced && steps.length === 0) return undefined;
-    queueMicrotask(() => this.guarded(() => this.#start(steps, { final: false, simple: false }), 'client'));
+    // What comes before it in the same chunk is collected when it is held.
+    const start = () => this.#start(steps ?? this.#collector.takeSteps(), { final: false, simple: false });
+    queueMicrotask(() => this.guarded(start, 'client'));
     return this.#hold();
   }
 
@@ -401,10 +407,7 @@ export class TurnRelay extends Relay {
           return this.#whenClear(step, (ready) => ask(step.bytes(writing), this.#answerReader(step, tag), ready));
         }),
       silently: (step, writing) => prepared(step, writing, () => ask(step.bytes(writing))),
-      unprepare: (names) => {
-        for (const name of names) this.#prepared.forget(name);
-        return ask(closingBytes(names));
-      },
+      unprepare: (names) => ask(closingBytes(names)),
       request: (sql) => ask(requestBytes(sql)),
       isPrepared: (statement) => this.#prepared.has(statement),
       deliver: (answer) => this.#deliver(answer),

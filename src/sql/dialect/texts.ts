@@ -26,6 +26,8 @@ export class Unsupported extends Error {
 
 const CACHE = 'please define CACHE greater than or equal to 65536 or equal to 1';
 
+const MEBIBYTE = 1024 * 1024;
+
 export const TEXTS = {
   /** `tag` is the parse node's name. */
   statement: (tag: string) => refusal(`unsupported statement: ${tag.replace(/Stmt$/, '')}`),
@@ -41,6 +43,17 @@ export const TEXTS = {
   isolation: (level: string) => refusal(`Unsupported isolation level: ${level}`),
   transaction: (verb: string) => refusal(`unsupported transaction statement: ${verb}`),
   vacuum: refusal('unsupported VACUUM statement'),
+  /** Its words are PostgreSQL's, for a session that has no memory left. */
+  requestMemory: (bytes: number): Refusal => ({
+    sqlstate: '53200',
+    message: 'out of memory',
+    detail: `What is sent before its Sync holds more than ${bytes / MEBIBYTE} MiB, or that of all sessions more than they may.`,
+  }),
+  preparedMemory: (bytes: number): Refusal => ({
+    sqlstate: '53200',
+    message: 'out of memory',
+    detail: `Prepared statements and portals hold more than ${bytes / MEBIBYTE} MiB, or those of all sessions more than they may.`,
+  }),
   /** PostgreSQL's own. */
   noStatement: (name: string): Refusal => ({
     sqlstate: '26000',
