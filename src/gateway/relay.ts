@@ -114,6 +114,9 @@ export abstract class Relay {
   /** The client sends no more. */
   protected abstract clientEnded(): void;
   protected abstract fromEngine(chunk: Buffer): void;
+  /** In bytes: what is kept of what the client has sent. Throws Malformed where that is too much. */
+  protected clientHolds(_bytes: number): void {}
+
   /** The session is over. What is returned the client is still told. */
   protected abstract stopped(): Buffer | undefined;
 
@@ -206,7 +209,10 @@ export abstract class Relay {
     this.traffic.fromClients += chunk.length;
     this.#onlooker?.clientSent(chunk);
     this.asked = true;
-    this.guarded(() => this.clientScanner.push(chunk), 'client');
+    this.guarded(() => {
+      this.clientScanner.push(chunk);
+      this.clientHolds(this.clientScanner.collected);
+    }, 'client');
   }
 
   #onEngineData(chunk: Buffer): void {
@@ -249,7 +255,7 @@ export abstract class Relay {
     } catch (error) {
       if (speaker === 'client' && error instanceof Malformed) {
         const { message } = error;
-        const fields: ErrorFields = { severity: 'FATAL', code: '08P01', message };
+        const fields: ErrorFields = { severity: 'FATAL', code: error.sqlstate, message };
         this.#endWith({ reason: 'protocol-violation', detail: message }, fields);
       } else {
         this.fail(error as Error);

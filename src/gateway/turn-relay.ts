@@ -3,6 +3,7 @@ import { type FrameRule, FrameScanner, PASS, READ, type Verdict } from '../pgwir
 import { Malformed } from '../pgwire/malformed.ts';
 import { type ErrorFields, message, readyForQuery, type TransactionStatus } from '../pgwire/messages.ts';
 import { TEXTS } from '../sql/dialect/texts.ts';
+import { Share } from '../transactions/space.ts';
 import { type Answer, type AnswerReader, Answers, SessionOver } from './answers.ts';
 import type { ClusterTransactions } from './cluster-transactions.ts';
 import { CopyIn, countSyncs } from './copy-in.ts';
@@ -90,6 +91,8 @@ export class TurnRelay extends Relay {
   readonly #writer: Writer;
   readonly #collector: RequestCollector;
   readonly #notices: EngineNotices;
+  /** Messages that are not whole, or wait for their turn. */
+  readonly #unfinished: Share;
   readonly #prepared: Prepared;
 
   /**
@@ -138,6 +141,7 @@ export class TurnRelay extends Relay {
     };
     this.#runner = new TransactionRunner(this.#port(options.cancel), options);
     this.#prepared = new Prepared(options.cluster.spaces.prepared);
+    this.#unfinished = new Share(options.cluster.spaces.requests, Number.POSITIVE_INFINITY);
     this.#notices = new EngineNotices(options.cluster, this.#runner);
     this.#collector = new RequestCollector({
       prepared: this.#prepared,
@@ -154,6 +158,7 @@ export class TurnRelay extends Relay {
   protected stopped(): Buffer | undefined {
     this.#runner.leave();
     this.#collector.end();
+    this.#unfinished.end();
     this.#prepared.end();
     return this.#answers.end();
   }
@@ -225,6 +230,10 @@ export class TurnRelay extends Relay {
       throw new Malformed(reason);
     };
     this.guarded(violate, 'client');
+  }
+
+  protected override clientHolds(bytes: number): void {
+    if (!this.#unfinished.hold(bytes)) throw new Malformed('out of memory', '53200');
   }
 
   #hold(): 'hold' {

@@ -82,6 +82,11 @@ export class FrameScanner {
     return this.#skip === 0 && this.#collected === 0;
   }
 
+  /** In bytes: what is kept of messages that are not whole, or held. */
+  get collected(): number {
+    return this.#collected;
+  }
+
   /** Whether bytes came after the message at which it was stopped. */
   get dropped(): boolean {
     return this.#dropped;

@@ -31,6 +31,14 @@ describe('a share of a space', () => {
     expect([late.take(16 * KIB), late.take(1)]).toEqual([true, false]);
   });
 
+  it('holds as much as it is told to', () => {
+    const space = new Space(100 * KIB);
+    const share = new Share(space, 1_000 * KIB);
+    expect([share.hold(50 * KIB), share.held]).toEqual([true, 50 * KIB]);
+    expect([share.hold(200 * KIB), share.held]).toEqual([false, 50 * KIB]);
+    expect([share.hold(10), share.held, space.held]).toEqual([true, 10, 0]);
+  });
+
   it('is counted to the byte, in whatever pieces it is taken and given back', () => {
     const space = new Space(1_000 * KIB);
     const share = new Share(space, 1_000 * KIB);

@@ -59,6 +59,14 @@ export class Share {
     this.#held = held;
   }
 
+  /** Holds so much and no more or less; says whether there is so much. */
+  hold(bytes: number): boolean {
+    const more = bytes - this.#held;
+    if (more > 0) return this.take(more);
+    this.giveBack(-more);
+    return true;
+  }
+
   /** Gives everything back. */
   end(): void {
     this.giveBack(this.#held);

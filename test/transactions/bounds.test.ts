@@ -2,7 +2,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest';
 import { startTestServer, type TestServer } from '../harness/server.ts';
 import { WireClient } from '../harness/wire.ts';
-import { ask, bind, execute, parse, query, run, sync } from './extended.ts';
+import { ask, bind, execute, heard, parse, query, run, sync } from './extended.ts';
 
 let server: TestServer;
 let client: WireClient;
@@ -44,4 +44,14 @@ it('a request of more than 32 MiB before its Sync, of which nothing is done', as
   const many = Array.from({ length: 6 }, () => parse(text));
   expect(await ask(client, ...insert, ...many, ...insert, sync)).toEqual([FULL, 'I']);
   expect(await ask(client, ...run('SELECT a FROM kept'), sync)).toEqual(['SELECT 0', 'I']);
+});
+
+it('messages that are not whole, of all sessions together; a short one is served', async () => {
+  const half = query(text).subarray(0, 5 * MIB);
+  const hoarders = await Promise.all(Array.from({ length: 30 }, connect));
+  const refused = Promise.any(hoarders.map((hoarder) => heard(hoarder, 'E')));
+  for (const hoarder of hoarders) hoarder.send(half);
+  expect(await refused).toEqual([FULL]);
+  expect(await ask(client, query('SELECT 1'))).toEqual(['SELECT 1', 'I']);
+  for (const hoarder of hoarders) hoarder.end();
 });
