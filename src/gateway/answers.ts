@@ -1,7 +1,7 @@
-import { createHash } from 'node:crypto';
 import { decodeFields } from '../pgwire/fields.ts';
 import { FrameScanner, type FrameSink, type Verdict } from '../pgwire/frame-scanner.ts';
 import { type ErrorFields, errorResponse, type TransactionStatus } from '../pgwire/messages.ts';
+import { Digest } from './digest.ts';
 import { commandTag, engineRules, statusOf } from './engine-messages.ts';
 
 /** What the engine has answered to one request, up to ReadyForQuery. */
@@ -55,7 +55,7 @@ interface Pending {
   /** Undefined for a request of ours, whose answer nobody else sees. */
   reader: AnswerReader | undefined;
   answer: Answer;
-  hash: ReturnType<typeof createHash>;
+  digest: Digest;
   heldBytes: number;
   /** The client has been told of an error: nothing more follows. */
   muted: boolean;
@@ -109,7 +109,7 @@ export class Answers {
           held: [],
           lastTag: undefined,
         },
-        hash: createHash('sha1'),
+        digest: new Digest(),
         heldBytes: 0,
         muted: false,
         ready,
@@ -140,7 +140,7 @@ export class Answers {
     const [pending] = this.#pending;
     if (!pending) return;
     if (bytes === this.#aside) this.#aside = undefined;
-    else pending.hash.update(bytes);
+    else pending.digest.update(bytes);
     const { reader, answer } = pending;
     if (!reader) {
       pending.heldBytes += bytes.length;
@@ -221,7 +221,7 @@ export class Answers {
   #count(pending: Pending, tag: string | undefined, frame: Buffer, raw: Buffer): Verdict {
     const { answer, reader } = pending;
     if (!reader) {
-      pending.hash.update(raw);
+      pending.digest.update(raw);
       return NOTHING;
     }
     if (pending.muted) return NOTHING;
@@ -232,7 +232,7 @@ export class Answers {
       answer.errorFrame = errorResponse(wrong);
       return NOTHING;
     }
-    pending.hash.update(raw);
+    pending.digest.update(raw);
     if (frame[0] === 0x43) answer.tagFrames.push(Buffer.from(frame));
     if (answer.lastTag) this.#hold(pending, reader, answer.lastTag);
     answer.lastTag = Buffer.from(frame);
@@ -264,10 +264,10 @@ export class Answers {
 
   #ready(pending: Pending, status: TransactionStatus): Verdict {
     this.#pending.shift();
-    const { answer, hash, resolve, reader } = pending;
+    const { answer, digest, resolve, reader } = pending;
     if (!reader) answer.values = firstColumns(Buffer.concat(answer.held.splice(0)));
     answer.status = status;
-    answer.digest = hash.digest('base64');
+    answer.digest = digest.end();
     pending.ready?.(status);
     resolve(answer);
     return NOTHING;

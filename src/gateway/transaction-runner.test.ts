@@ -63,6 +63,7 @@ function startRunner() {
     isPrepared: () => true,
     unprepare: async () => answer('unprepare'),
     request: async (sql) => answer(sql),
+    together: (work) => work(),
     deliver: ({ tags }) => void told.push(...tags.map(String)),
     tell: (frame) => void told.push(frame.toString('latin1')),
     committed: async () => undefined,

@@ -34,6 +34,8 @@ export interface RunnerPort {
   unprepare(names: readonly string[]): Promise<Answer>;
   /** Has a statement of ours done. */
   request(sql: string): Promise<Answer>;
+  /** What is asked for in the course of this goes to the engine in one piece. */
+  together<T>(work: () => T): T;
   /** Tells the client what it has not got of an answer. */
   deliver(answer: Answer): void;
   /** Tells the client more. */
@@ -226,9 +228,11 @@ export class TransactionRunner implements Party {
       this.#port.deliver(answer);
       return !answer.errorFrame;
     }
-    const asked = this.#port.ask(step, PLAIN, uncounted);
-    // Sent with it, so that nobody waits for it.
-    const saved = before ? undefined : this.#port.request(SAVEPOINT);
+    // The savepoint is sent with it, so that nobody waits for it.
+    const [asked, saved] = this.#port.together(() => [
+      this.#port.ask(step, PLAIN, uncounted),
+      before ? undefined : this.#port.request(SAVEPOINT),
+    ]);
     const answer = await asked;
     if (saved && answer.status === 'T') {
       const block = this.#newBlock(true);

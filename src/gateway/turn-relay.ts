@@ -56,6 +56,8 @@ const CODE = {
   closeComplete: 0x33,
 } as const;
 
+/** In bytes: more than this does not wait for the end of its request. */
+const MAX_UNSENT = 64 * 1024;
 /** A command tag. */
 const DEALLOCATE_ALL = 'DEALLOCATE ALL';
 const NOTHING = Buffer.alloc(0);
@@ -104,6 +106,9 @@ export class TurnRelay extends Relay {
   #isDue = false;
   /** What the client copies in. */
   readonly #copyIn: CopyIn;
+  /** What the client gets together with what comes next: PostgreSQL, too, sends what it has when it is ready. */
+  #unsent: Buffer[] = [];
+  #unsentBytes = 0;
   /** What is done in steps. */
   #request: Request = { final: true, simple: true };
   /** Whether there may be Syncs that the engine has answered and we know nothing of; and how many there are. */
@@ -160,7 +165,9 @@ export class TurnRelay extends Relay {
     this.#collector.end();
     this.#unfinished.end();
     this.#prepared.end();
-    return this.#answers.end();
+    const rest = this.#answers.end();
+    if (rest) this.#unsent.push(rest);
+    return this.#unsent.length > 0 ? this.#takeUnsent() : undefined;
   }
 
   protected clientEnded(): void {
@@ -354,6 +361,7 @@ export class TurnRelay extends Relay {
           this.#tellReady(request);
           this.#endIfDue();
         }
+        if (!request.final) this.#send();
         await Promise.all(rest);
         if (this.over) return;
         this.#phase = request.final ? 'ready' : 'collecting';
@@ -418,12 +426,20 @@ export class TurnRelay extends Relay {
       silently: (step, writing) => prepared(step, writing, () => ask(step.bytes(writing))),
       unprepare: (names) => ask(closingBytes(names)),
       request: (sql) => ask(requestBytes(sql)),
+      together: (work) => {
+        this.engine.cork();
+        try {
+          return work();
+        } finally {
+          this.engine.uncork();
+        }
+      },
       isPrepared: (statement) => this.#prepared.has(statement),
       deliver: (answer) => this.#deliver(answer),
       tell: (frame) => {
         if (frame[0] === CODE.E) this.errored = true;
         else if (frame[0] === CODE.C) this.tagged(frame);
-        this.toClient(frame);
+        this.#tell(frame);
       },
       committed: () => this.#mappings(),
       cancel,
@@ -504,8 +520,35 @@ export class TurnRelay extends Relay {
   #deliver({ held, lastTag, errorFrame, tagFrames }: Answer): void {
     for (const frame of tagFrames) this.tagged(frame);
     if (errorFrame) this.errored = true;
-    const frames = [...held, ...(lastTag ? [lastTag] : []), ...(errorFrame ? [errorFrame] : [])];
-    if (frames.length > 0) this.toClient(frames.length === 1 ? (frames[0] as Buffer) : Buffer.concat(frames));
+    for (const bytes of held) this.#tell(bytes);
+    if (lastTag) this.#tell(lastTag);
+    if (errorFrame) this.#tell(errorFrame);
+  }
+
+  #tell(bytes: Buffer): void {
+    this.#unsent.push(bytes);
+    this.#unsentBytes += bytes.length;
+    if (this.#unsentBytes > MAX_UNSENT) this.#send();
+  }
+
+  #send(): void {
+    if (this.#unsent.length > 0) super.toClient(this.#takeUnsent());
+  }
+
+  #takeUnsent(): Buffer {
+    const unsent = this.#unsent;
+    this.#unsent = [];
+    this.#unsentBytes = 0;
+    return unsent.length === 1 ? (unsent[0] as Buffer) : Buffer.concat(unsent);
+  }
+
+  protected override toClient(bytes: Buffer): void {
+    if (this.#unsent.length === 0) {
+      super.toClient(bytes);
+    } else {
+      this.#unsent.push(bytes);
+      this.#send();
+    }
   }
 
   /** The change of a mapping is everywhere before the client knows that it is made. */
