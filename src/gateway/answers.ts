@@ -1,6 +1,7 @@
 import { decodeFields } from '../pgwire/fields.ts';
 import { FrameScanner, type FrameSink, type Verdict } from '../pgwire/frame-scanner.ts';
 import { type ErrorFields, errorResponse, type TransactionStatus } from '../pgwire/messages.ts';
+import type { Refusal } from '../sql/dialect/texts.ts';
 import { Digest } from './digest.ts';
 import { commandTag, engineRules, statusOf } from './engine-messages.ts';
 
@@ -28,6 +29,20 @@ export interface Answer {
 
 /** The SQLSTATE of its error. */
 export const codeOf = ({ error }: Answer): string | undefined => error?.get('C');
+
+export const errorOf = ({ sqlstate, message, detail }: Refusal): ErrorFields => ({
+  severity: 'ERROR',
+  code: sqlstate,
+  message,
+  detail,
+});
+
+/** The client gets an error in the place of the last command tag; without one the answer stays as it is. */
+export function replace(answer: Answer, failure: Buffer | undefined): void {
+  if (!failure) return;
+  answer.errorFrame = failure;
+  answer.lastTag = undefined;
+}
 
 /** How the messages of an answer are read on their way. */
 export interface AnswerReader {

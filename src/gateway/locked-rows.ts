@@ -4,8 +4,8 @@ import type { PastLocks, RowLocks, Strength } from '../transactions/conflicts.ts
 import type { Answer } from './answers.ts';
 import type { Block } from './block.ts';
 import type { ClusterTransactions } from './cluster-transactions.ts';
+import type { RunnerPort } from './runner-port.ts';
 import type { Step } from './steps.ts';
-import type { RunnerPort } from './transaction-runner.ts';
 
 /** In bytes of text: what is kept of where rows stand. */
 const MAX_PLACES = 1024 * 1024;

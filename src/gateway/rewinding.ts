@@ -1,8 +1,8 @@
 import { literal } from '../sql/literal.ts';
 import { codeOf } from './answers.ts';
 import type { Block } from './block.ts';
+import type { RunnerPort } from './runner-port.ts';
 import { meanTheSame, PLAIN, type Step, type Writing } from './steps.ts';
-import type { RunnerPort } from './transaction-runner.ts';
 
 /** How often a statement is tried that others have been in the way of. */
 export const MAX_ATTEMPTS = 8;

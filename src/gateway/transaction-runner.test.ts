@@ -5,9 +5,10 @@ import { Parser } from '../sql/parse.ts';
 import { Spaces } from '../transactions/space.ts';
 import type { Answer } from './answers.ts';
 import { ClusterTransactions } from './cluster-transactions.ts';
+import type { RunnerPort } from './runner-port.ts';
 import type { Step } from './steps.ts';
 import { verbOf } from './steps.ts';
-import { type RunnerPort, TransactionRunner } from './transaction-runner.ts';
+import { TransactionRunner } from './transaction-runner.ts';
 
 const parser = await Parser.create();
 
@@ -63,7 +64,6 @@ function startRunner() {
     isPrepared: () => true,
     unprepare: async () => answer('unprepare'),
     request: async (sql) => answer(sql),
-    together: (work) => work(),
     deliver: ({ tags }) => void told.push(...tags.map(String)),
     tell: (frame) => void told.push(frame.toString('latin1')),
     committed: async () => undefined,

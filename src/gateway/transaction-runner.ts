@@ -1,88 +1,26 @@
 import { encodeFields } from '../pgwire/fields.ts';
-import { type ErrorFields, errorResponse, type TransactionStatus } from '../pgwire/messages.ts';
+import { errorResponse } from '../pgwire/messages.ts';
 import type { Statement } from '../sql/classify.ts';
 import { type Refusal, TEXTS } from '../sql/dialect/texts.ts';
 import { concerns, type Party, type RowLocks } from '../transactions/conflicts.ts';
-import { MAX_AGE, MAX_ROWS, rowsOf } from '../transactions/rules.ts';
-import { type Answer, codeOf, withoutResults } from './answers.ts';
+import { MAX_AGE } from '../transactions/rules.ts';
+import { beginsTooLate, mustBeWrapped, refusedOf } from './admission.ts';
+import { type Answer, codeOf, errorOf, replace } from './answers.ts';
 import { Block } from './block.ts';
+import { Cancelling, type Running } from './cancelling.ts';
 import type { ClusterTransactions } from './cluster-transactions.ts';
+import { isCatalogRace, isLate, isSerializationFailure } from './conflict-errors.ts';
+import { Counting } from './counting.ts';
 import { LockedRows } from './locked-rows.ts';
-import type { PreparedStatement } from './prepared.ts';
 import { MAX_ATTEMPTS, Rewinding } from './rewinding.ts';
-import { namesPrepared, PLAIN, type Step, type Writing } from './steps.ts';
-
-/** The session in the engine, and the client's ear. */
-export interface RunnerPort {
-  /** Of the engine, when it last was ready. */
-  readonly status: TransactionStatus;
-  /** Whether an answer is due. */
-  readonly waiting: boolean;
-  /** Whether the client has got some of it. */
-  readonly streaming: boolean;
-  /** Has a step done; `tag` is told of every command tag on its way to the client, and says what is wrong with it. */
-  ask(
-    step: Step,
-    writing: Writing,
-    tag: (tag: string | undefined, index: number) => ErrorFields | undefined,
-  ): Promise<Answer>;
-  /** Whether the name of a prepared statement still means this one. */
-  isPrepared(statement: PreparedStatement): boolean;
-  /** Has a step done whose answer nobody sees. */
-  silently(step: Step, writing: Writing): Promise<Answer>;
-  /** Makes the engine forget what a step has prepared. */
-  unprepare(names: readonly string[]): Promise<Answer>;
-  /** Has a statement of ours done. */
-  request(sql: string): Promise<Answer>;
-  /** What is asked for in the course of this goes to the engine in one piece. */
-  together<T>(work: () => T): T;
-  /** Tells the client what it has not got of an answer. */
-  deliver(answer: Answer): void;
-  /** Tells the client more. */
-  tell(frame: Buffer): void;
-  /** Called before the client learns that a transaction was committed. */
-  committed(): Promise<void>;
-  /** Ends the statement that the engine is at work on; resolves when it knows. */
-  cancel(): Promise<void>;
-  /** An error that the client was told and the engine does not know of. */
-  conflicted(): void;
-}
-
-/** What the client has asked for, up to Sync. */
-export interface Request {
-  /** Whether Sync has come; a part of it may have to be answered before. */
-  final: boolean;
-  /** Of the simple query protocol. */
-  simple: boolean;
-}
-
-/** Where in its request a step stands. */
-interface Position {
-  /** Whether the client is told of its success by this step's answer only: the last one of a simple query. */
-  isLast: boolean;
-  /** Whether it is all that there is, and in no block. */
-  isAlone: boolean;
-  isFinal: boolean;
-}
+import type { Position, Request, RunnerPort } from './runner-port.ts';
+import { namesPrepared, PLAIN, type Step } from './steps.ts';
 
 const SAVEPOINT = 'SAVEPOINT postern';
 /** Fails in every session, and with it the block that it stands in. */
 const FAIL = 'SELECT postern_failed';
 
 const uncounted = () => undefined;
-
-const errorOf = ({ sqlstate, message, detail }: Refusal): ErrorFields => ({
-  severity: 'ERROR',
-  code: sqlstate,
-  message,
-  detail,
-});
-const SERIALIZATION: ReadonlySet<string | undefined> = new Set(['40001', '40P01']);
-const CATALOG_RACE = /^tuple concurrently (updated|deleted)$/;
-/** How often a step is cut off because it holds others up. */
-const MAX_INTERRUPTIONS = 3;
-/** Of 23503: the table that refers stands in its fields. */
-const REFERRED_TO = /^update or delete on table /;
 
 /**
  * Runs what the client asks for under the service's rules of transactions: one DDL statement, limits of rows, size and
@@ -93,6 +31,8 @@ export class TransactionRunner implements Party {
   readonly #port: RunnerPort;
   readonly #rewinding: Rewinding;
   readonly #lockedRows: LockedRows;
+  readonly #counting: Counting;
+  readonly #cancelling: Cancelling;
   readonly #cluster: ClusterTransactions;
   readonly #now: () => number;
   #block: Block | undefined;
@@ -101,9 +41,6 @@ export class TransactionRunner implements Party {
   /** One piece of work after the other. */
   #last: Promise<void> = Promise.resolve();
   #working = false;
-  #cancelled: { why: 'given up' | 'interrupted'; known: Promise<void> } | undefined;
-  /** The step that the engine is at work on, if it can be done again. */
-  #running: { block: Block; isAlone: boolean; interruptions: number } | undefined;
 
   constructor(
     port: RunnerPort,
@@ -114,6 +51,8 @@ export class TransactionRunner implements Party {
     this.processId = processId;
     this.#cluster = cluster;
     this.#lockedRows = new LockedRows(processId, port, cluster);
+    this.#counting = new Counting(port, cluster);
+    this.#cancelling = new Cancelling(port);
     this.#now = now;
     cluster.conflicts.join(this);
   }
@@ -159,7 +98,7 @@ export class TransactionRunner implements Party {
         isFinal: request.final,
       };
       this.#failed = !(await this.#step(step, place, rest));
-      await this.#takeCancelled();
+      await this.#cancelling.take();
     }
     if (request.final) {
       const failure = await this.#endImplied();
@@ -214,7 +153,7 @@ export class TransactionRunner implements Party {
 
   async #begin(step: Step, rest: Promise<unknown>[]): Promise<boolean> {
     const before = this.#block;
-    if (this.#beginsTooLate(step)) {
+    if (beginsTooLate(this.#cluster, before, step)) {
       const begin = step.statements.at(-1) as Statement;
       const refused = await this.#port.ask(step, { ...PLAIN, refused: new Map([[begin, TEXTS.lateBegin]]) }, uncounted);
       this.#port.deliver(refused);
@@ -228,11 +167,9 @@ export class TransactionRunner implements Party {
       this.#port.deliver(answer);
       return !answer.errorFrame;
     }
-    // The savepoint is sent with it, so that nobody waits for it.
-    const [asked, saved] = this.#port.together(() => [
-      this.#port.ask(step, PLAIN, uncounted),
-      before ? undefined : this.#port.request(SAVEPOINT),
-    ]);
+    const asked = this.#port.ask(step, PLAIN, uncounted);
+    // Sent with it, so that nobody waits for it.
+    const saved = before ? undefined : this.#port.request(SAVEPOINT);
     const answer = await asked;
     if (saved && answer.status === 'T') {
       const block = this.#newBlock(true);
@@ -249,42 +186,27 @@ export class TransactionRunner implements Party {
     return !answer.errorFrame;
   }
 
-  /**
-   * Whether messages ask for BEGIN after what is done, in the same request: PostgreSQL takes that into the block, and what was
-   * done before its savepoint could neither be undone nor be held to any rule.
-   */
-  #beginsTooLate({ statements, binds }: Step): boolean {
-    if (!binds) return false;
-    const before = statements.slice(0, -1);
-    if (this.#block) return before.length > 0 || !this.#block.explicit;
-    return before.some(
-      (statement) =>
-        statement.writesRows ||
-        statement.locks !== undefined ||
-        statement.kind === 'ddl' ||
-        this.#cluster.callsOwn(statement),
-    );
-  }
-
   async #execute(step: Step, position: Position): Promise<boolean> {
     const { isLast, isAlone } = position;
     const block = this.#block ?? this.#beginImplied(step, position);
     const isWrapped = !block.explicit && block.wrapped;
-    const refused = this.#refused(block, step);
+    const refused = refusedOf(this.#cluster, block, step, this.#now());
     if (block.explicit) {
       if (!block.hasSnapshot) this.#cluster.conflicts.seesFrom(block.transaction);
       block.hasSnapshot = true;
       await this.#lockedRows.look(block, [step]);
     }
-    const running = { block, isAlone, interruptions: 0 };
+    const running: Running = {
+      canRepeat: () => (block.explicit ? block.canRewind && block.shadowed.size === 0 : isAlone),
+      interruptions: 0,
+    };
     for (let attempt = 1; ; attempt++) {
       const stale = await this.#restore(block, step);
       const [first] = step.statements;
       if (stale && first) refused.set(first, stale);
       const counted = { rows: block.rules.rows, bytes: block.sent };
-      this.#running = running;
-      const answer = await this.#count(block, step, { refused, shadowed: block.shadowed, again: false });
-      this.#running = undefined;
+      const writing = { refused, shadowed: block.shadowed, again: false };
+      const answer = await this.#cancelling.during(running, () => this.#counting.run(block, step, writing));
       const wasInterrupted = running.interruptions > 0;
       if ((await this.#judge(block, step, answer, { attempt, wasInterrupted })) === 'again') {
         block.rules.rows = counted.rows;
@@ -299,7 +221,7 @@ export class TransactionRunner implements Party {
           block.did(statement, this.#cluster.callsOwn(statement), this.#cluster.parentsOf(statement));
         }
         // A statement by itself has not succeeded before its transaction has.
-        if (isWrapped && isLast) this.#replace(answer, await this.#endImplied());
+        if (isWrapped && isLast) replace(answer, await this.#endImplied());
         else if (block.explicit) this.#remember(block, step, answer);
         else if (!isWrapped) await this.#committed(block);
         // A COMMIT or ROLLBACK with nothing before it has ended what was begun for it.
@@ -315,12 +237,6 @@ export class TransactionRunner implements Party {
     }
   }
 
-  #replace(answer: Answer, failure: Buffer | undefined): void {
-    if (!failure) return;
-    answer.errorFrame = failure;
-    answer.lastTag = undefined;
-  }
-
   #remember(block: Block, step: Step, { digest }: Answer): void {
     const { journal } = block;
     // What was copied in has gone by; what is deallocated may have another meaning now; what has no Sync cannot be done again by itself.
@@ -334,88 +250,10 @@ export class TransactionRunner implements Party {
   #beginImplied(step: Step, position: Position): Block {
     const block = this.#newBlock(false);
     this.#block = block;
-    block.wrapped = this.#mustBeWrapped(step, position);
+    block.wrapped = mustBeWrapped(this.#cluster, block, step, position);
     // Nobody waits for its answer: it comes before that of what follows.
     if (block.wrapped) this.#port.request('BEGIN').catch(() => undefined);
     return block;
-  }
-
-  /**
-   * Whether what is written outside of a block has to be looked at before it is committed: all but an INSERT that comes
-   * alone and names its rows, and what the engine runs outside of blocks only.
-   */
-  #mustBeWrapped({ statements, binds, isEnded, partial }: Step, { isAlone, isFinal }: Position): boolean {
-    // A portal must be there for what comes after a Flush.
-    if (partial || (binds && (!isFinal || isEnded))) return true;
-    if (statements.some((statement) => this.#cluster.callsOwn(statement))) return true;
-    if (this.#locksForOthers(statements)) return true;
-    if (!statements.some(({ writesRows }) => writesRows)) return false;
-    if (this.#cluster.isInjecting) return true;
-    const [only, ...more] = statements;
-    const isSmall = (only?.insertedRows ?? MAX_ROWS + 1) <= MAX_ROWS;
-    return !isAlone || more.length > 0 || !isSmall || this.#cluster.rowsAreUnknown(only as Statement);
-  }
-
-  /** Whether rows are locked by this that others must learn of when it is committed. */
-  #locksForOthers(statements: readonly Statement[]): boolean {
-    const locks = statements.some((statement) => statement.locks || this.#cluster.parentsOf(statement).length > 0);
-    return locks && this.#block !== undefined && this.#cluster.conflicts.othersAreOpen(this.#block.transaction);
-  }
-
-  /** What the rules of transactions refuse of these statements. */
-  #refused(block: Block, { statements }: Step): Map<Statement, Refusal> {
-    for (const statement of statements) {
-      // It will fail anyhow, and nothing after it runs.
-      if (statement.refusal) break;
-      const refusal = this.#cluster.mayNotInject(statement)
-        ? TEXTS.injectionOff
-        : block.rules.admit(statement, this.#now(), block.explicit);
-      if (refusal) return new Map([[statement, refusal]]);
-    }
-    return new Map();
-  }
-
-  /** Has a step done, with its rows and bytes counted: from its command tags where they tell them. */
-  async #count(block: Block, step: Step, writing: Writing): Promise<Answer> {
-    const isCounted = (statement: Statement | undefined) =>
-      statement?.writesRows === true && !step.partial && !this.#cluster.rowsAreUnknown(statement);
-    const byTag = (tag: string | undefined, index: number) => {
-      if (tag === undefined || !isCounted(step.tagged[index])) return undefined;
-      const refusal = block.rules.count(rowsOf(tag));
-      return refusal && errorOf(refusal);
-    };
-    const isMeasured =
-      (block.explicit || block.wrapped) &&
-      writing.refused.size === 0 &&
-      (step.partial || step.statements.some((statement) => this.#cluster.mustBeMeasured(statement)));
-    if (!isMeasured) {
-      if (step.statements.some(({ writesRows }) => writesRows)) block.sent += step.size;
-      return this.#port.ask(step, writing, byTag);
-    }
-    // One that the client has cancelled is the answer to its statement.
-    const before = await this.#measure();
-    if ('status' in before) return before;
-    const answer = await this.#port.ask(step, writing, byTag);
-    if (answer.errorFrame || answer.status !== 'T') return answer;
-    const after = await this.#measure();
-    if ('status' in after) return after;
-    block.sent += after.bytes - before.bytes;
-    const isUnknown = step.partial || step.statements.some((statement) => this.#cluster.rowsAreUnknown(statement));
-    const refusal = isUnknown ? block.rules.count(after.rows - before.rows) : undefined;
-    if (refusal) {
-      answer.held = withoutResults(answer.held);
-      this.#replace(answer, errorResponse(errorOf(refusal)));
-    }
-    return answer;
-  }
-
-  /** What the transaction has written so far, or the answer that says why that is not to be had. */
-  async #measure(): Promise<{ rows: number; bytes: number } | Answer> {
-    const answer = await this.#port.request('SELECT sys.written()');
-    if (answer.error) return answer;
-    const [rows = NaN, bytes = NaN] = (answer.values[0] ?? '').split(' ').map(Number);
-    if (Number.isNaN(rows + bytes)) throw new Error('what the transaction has written is not to be had');
-    return { rows, bytes };
   }
 
   /**
@@ -454,16 +292,15 @@ export class TransactionRunner implements Party {
     { attempt, wasInterrupted }: { attempt: number; wasInterrupted: boolean },
   ): Promise<'stands' | 'again'> {
     const code = codeOf(answer);
-    const why = await this.#takeCancelled();
+    const why = await this.#cancelling.take();
     const cancelled = code === '57014' ? why : undefined;
     const isShadowed = block.shadowed.size > 0;
-    const isLate = block.explicit && !isShadowed && this.#isLate(block, step, answer);
-    // Two changes of one object at once: PostgreSQL's catalog has no better word for it.
-    if (code === 'XX000' && CATALOG_RACE.test(answer.error?.get('M') ?? '')) {
-      this.#replace(answer, this.#failure(TEXTS.schemaChanged));
+    const comesLate = block.explicit && !isShadowed && isLate(this.#cluster.conflicts, block, step, answer);
+    if (isCatalogRace(answer)) {
+      replace(answer, this.#failure(TEXTS.schemaChanged));
       return 'stands';
     }
-    if (!SERIALIZATION.has(code) && !isLate && !cancelled) return 'stands';
+    if (!isSerializationFailure(code) && !comesLate && !cancelled) return 'stands';
     const canRepeat = !answer.streamed && attempt < MAX_ATTEMPTS && cancelled !== 'given up' && !isShadowed;
     if (canRepeat && block.explicit && block.canRewind) {
       await this.#rewinding.rewind(block);
@@ -473,7 +310,7 @@ export class TransactionRunner implements Party {
     // Who has met somebody only because he was cut off has no conflict.
     const isOurs = code === '40P01' || cancelled || wasInterrupted;
     if (canRepeat && !block.explicit && isOurs && (await this.#beginAgain(block))) return 'again';
-    this.#replace(answer, this.#failure(TEXTS.conflict));
+    replace(answer, this.#failure(TEXTS.conflict));
     return 'stands';
   }
 
@@ -484,25 +321,6 @@ export class TransactionRunner implements Party {
     await this.#port.request('ROLLBACK');
     await this.#port.request('BEGIN');
     return true;
-  }
-
-  /** Whether a key that is there already, or a row that refers to one, may be one that the transaction cannot see. */
-  #isLate({ transaction }: Block, { statements }: Step, { error }: Answer): boolean {
-    const { conflicts } = this.#cluster;
-    switch (error?.get('C')) {
-      case '23505':
-        return conflicts.wereWritten(
-          transaction,
-          statements.flatMap(({ targets }) => targets),
-        );
-      case '23503':
-        return (
-          REFERRED_TO.test(error.get('M') ?? '') &&
-          conflicts.wereWritten(transaction, [{ schema: error.get('s'), name: error.get('t') ?? '' }])
-        );
-      default:
-        return false;
-    }
   }
 
   // Conflicts.
@@ -521,35 +339,11 @@ export class TransactionRunner implements Party {
   }
 
   giveUp(): void {
-    if (this.#working && this.#port.waiting) this.#cancel('given up');
+    if (this.#working) this.#cancelling.giveUp();
   }
 
   interrupt(): 'done' | 'later' | 'never' {
-    const running = this.#running;
-    if (this.#cancelled || !this.#working || !this.#port.waiting) return 'later';
-    // What we ask for ourselves does not take long.
-    if (!running) return 'later';
-    const { block, isAlone, interruptions } = running;
-    const canRepeat = block.explicit ? block.canRewind && block.shadowed.size === 0 : isAlone;
-    if (!canRepeat || this.#port.streaming || interruptions >= MAX_INTERRUPTIONS) return 'never';
-    running.interruptions++;
-    this.#cancel('interrupted');
-    return 'done';
-  }
-
-  #cancel(why: 'given up' | 'interrupted'): void {
-    this.#cancelled ??= { why, known: this.#port.cancel() };
-  }
-
-  /** Why a statement was cancelled by us, if one was; none that comes after it is. */
-  async #takeCancelled(): Promise<'given up' | 'interrupted' | undefined> {
-    const cancelled = this.#cancelled;
-    if (!cancelled) return undefined;
-    await cancelled.known;
-    this.#cancelled = undefined;
-    // PostgreSQL forgets a request to cancel that finds nothing to do, or it ends this.
-    if (this.#port.status !== 'E') await this.#port.request('SELECT 1');
-    return cancelled.why;
+    return this.#working ? this.#cancelling.interrupt() : 'later';
   }
 
   // The end of a transaction.
@@ -560,7 +354,7 @@ export class TransactionRunner implements Party {
     const locks = await this.#lockedRows.held(block);
     if (locks && 'error' in locks) return this.#fail(locks.errorFrame);
     const answer = await this.#port.ask(step, PLAIN, uncounted);
-    if (await this.#isConflict(codeOf(answer))) this.#replace(answer, this.#failure(TEXTS.conflict));
+    if (await this.#isConflict(codeOf(answer))) replace(answer, this.#failure(TEXTS.conflict));
     if (answer.tags[0] === 'COMMIT') await this.#committed(block, locks);
     else this.#endBlock();
     this.#port.deliver(answer);
@@ -577,8 +371,8 @@ export class TransactionRunner implements Party {
 
   /** Whether a COMMIT has failed, if it has, because of another transaction. */
   async #isConflict(code: string | undefined): Promise<boolean> {
-    const why = await this.#takeCancelled();
-    return SERIALIZATION.has(code) || (why !== undefined && code === '57014');
+    const why = await this.#cancelling.take();
+    return isSerializationFailure(code) || (why !== undefined && code === '57014');
   }
 
   #failure(refusal: Refusal): Buffer {

@@ -14,6 +14,7 @@ import { type Reader, refusedReading } from './reader.ts';
 import type { Reading } from './reading.ts';
 import { Relay, type RelayOptions } from './relay.ts';
 import { RequestCollector } from './request-collector.ts';
+import type { Request, RunnerPort } from './runner-port.ts';
 import { SessionTexts } from './session-texts.ts';
 import { Statements } from './statements.ts';
 import {
@@ -26,7 +27,7 @@ import {
   type Writer,
   type Writing,
 } from './steps.ts';
-import { type Request, type RunnerPort, TransactionRunner } from './transaction-runner.ts';
+import { TransactionRunner } from './transaction-runner.ts';
 
 /** In bytes: the service's limit for a message. */
 const MAX_MESSAGE = 10 * 1024 * 1024;
@@ -395,6 +396,7 @@ export class TurnRelay extends Relay {
         ready?.();
         this.#cluster.conflicts.waitsNoMore(this.#runner);
       });
+      this.#gather();
       this.toEngine(bytes);
       // Several may be under way when the session ends, of which only the first is waited for.
       answer.catch(() => undefined);
@@ -426,14 +428,6 @@ export class TurnRelay extends Relay {
       silently: (step, writing) => prepared(step, writing, () => ask(step.bytes(writing))),
       unprepare: (names) => ask(closingBytes(names)),
       request: (sql) => ask(requestBytes(sql)),
-      together: (work) => {
-        this.engine.cork();
-        try {
-          return work();
-        } finally {
-          this.engine.uncork();
-        }
-      },
       isPrepared: (statement) => this.#prepared.has(statement),
       deliver: (answer) => this.#deliver(answer),
       tell: (frame) => {
@@ -447,6 +441,13 @@ export class TurnRelay extends Relay {
         this.traffic.conflicts++;
       },
     };
+  }
+
+  /** What is asked for before anything is answered goes to the engine in one piece. */
+  #gather(): void {
+    if (this.engine.writableCorked > 0) return;
+    this.engine.cork();
+    process.nextTick(() => this.engine.uncork());
   }
 
   #answerReader(step: Step, tag: (tag: string | undefined, index: number) => ErrorFields | undefined): AnswerReader {
