@@ -10,6 +10,7 @@
 import { jobsSql } from '../jobs/jobs-sql.ts';
 import { environmentSql } from './environment-sql.ts';
 import { GUARDS_SQL } from './guards-sql.ts';
+import { LIMITS_SQL } from './limits-sql.ts';
 import { SESSION_SQL } from './session-sql.ts';
 import { TRANSACTIONS_SQL } from './transactions-sql.ts';
 
@@ -155,6 +156,7 @@ END $$;
 ${environmentSql(TAG_NOTICE)}
 ${SESSION_SQL}
 ${jobsSql(TAG_NOTICE)}
+${LIMITS_SQL}
 ${GUARDS_SQL}
 ${TRANSACTIONS_SQL}
 

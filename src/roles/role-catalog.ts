@@ -102,16 +102,21 @@ const LOCKED_ROWS = 'SELECT relation, places FROM postern.locked_rows($1, $2, $3
 const HAS_ROWS = 'SELECT postern.has_rows($1, $2, $3, $4) AS has';
 
 /**
- * A session that waits longer than deadlock_timeout says so in the log, and to a client that asks for log messages
+ * What holds in one of the dialects. A session that waits longer than deadlock_timeout says so in the log, and to a client that asks for log messages
  * (PostgreSQL manual, "log_lock_waits"). By itself this is nothing that a client may set.
  */
-const TELL_WAITS = [
+const FOR_DSQL = [
   "ALTER DATABASE postgres SET deadlock_timeout = '5ms'",
   'ALTER DATABASE postgres SET log_lock_waits = on',
+  // The gateway has it set when a session begins.
+  'GRANT SET ON PARAMETER temp_file_limit TO PUBLIC',
+  'SELECT postern.limit_all(true)',
 ];
-const TELL_NO_WAITS = [
+const FOR_POSTGRES = [
   'ALTER DATABASE postgres RESET deadlock_timeout',
   'ALTER DATABASE postgres RESET log_lock_waits',
+  'REVOKE SET ON PARAMETER temp_file_limit FROM PUBLIC',
+  'SELECT postern.limit_all(false)',
 ];
 
 const MAPPINGS = 'SELECT pg_role_oid AS "roleOid", arn FROM sys.iam_pg_role_mappings';
@@ -122,12 +127,13 @@ const MAX_NAME_BYTES = 63;
 /**
  * Installs or updates the catalog in the cluster's database, then serves it. `onChange` is called after a change of
  * mappings was committed by anybody, `onJobs` when there may be jobs to do; `onLost` when the session has ended and the catalog
- * is of no more use. `tellsWaits`: whether sessions that begin from now on are told when they wait for a lock.
+ * is of no more use. `dsql`: whether the dialect's rules hold: sessions
+ * that begin from now on are told when they wait for a lock, and rows are limited.
  */
 export async function openRoleCatalog(
   engine: Engine,
   events: { onChange: () => void; onJobs: () => void; onLost: (reason: string) => void },
-  { tellsWaits = false }: { tellsWaits?: boolean } = {},
+  { dsql = false }: { dsql?: boolean } = {},
 ): Promise<RoleCatalog> {
   const client = new pg.Client({
     ...socketClientConfig({ socketPath: engine.socketPath, user: engine.superuser, database: 'postgres' }),
@@ -146,7 +152,7 @@ export async function openRoleCatalog(
   await client.connect();
   try {
     await install(client);
-    for (const sql of tellsWaits ? TELL_WAITS : TELL_NO_WAITS) await client.query(sql);
+    await suit(client, dsql ? FOR_DSQL : FOR_POSTGRES);
     client.on('notification', ({ channel }) => {
       if (channel === JOBS_CHANNEL) events.onJobs();
       else events.onChange();
@@ -217,17 +223,29 @@ export async function openRoleCatalog(
   };
 }
 
-async function install(client: pg.Client): Promise<void> {
-  await client.query('BEGIN');
-  try {
-    // Two gateways on one cluster must not install at once.
-    await client.query("SELECT pg_advisory_xact_lock(hashtext('postern.catalog'))");
+function install(client: pg.Client): Promise<void> {
+  return alone(client, async () => {
     const version = await installedVersion(client);
     if (version > CATALOG_VERSION) {
       throw new Error(`the cluster's catalog has version ${version}, newer than this program's ${CATALOG_VERSION}`);
     }
     if (version < CATALOG_VERSION) await client.query(CATALOG_SQL);
     await client.query(ADMIN_INVARIANTS_SQL);
+  });
+}
+
+function suit(client: pg.Client, statements: readonly string[]): Promise<void> {
+  return alone(client, async () => {
+    for (const sql of statements) await client.query(sql);
+  });
+}
+
+/** In a transaction: two gateways on one cluster must not do it at once. */
+async function alone(client: pg.Client, work: () => Promise<void>): Promise<void> {
+  await client.query('BEGIN');
+  try {
+    await client.query("SELECT pg_advisory_xact_lock(hashtext('postern.catalog'))");
+    await work();
     await client.query('COMMIT');
   } catch (error) {
     await client.query('ROLLBACK').catch(() => undefined);

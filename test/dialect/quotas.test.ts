@@ -70,12 +70,15 @@ describe('quotas of schema objects', () => {
     await run('DROP SCHEMA filled');
   });
 
-  it('are 255 columns in a table', async () => {
-    await run(`CREATE TABLE q.wide (${numbers(254).map((n) => `c${n} int`)})`);
+  it('are 256 columns in a table, whatever the text says', async () => {
+    await run(`CREATE TABLE q.wide (${numbers(255).map((n) => `c${n} int`)})`);
     await run('ALTER TABLE q.wide ADD COLUMN last int');
     await expectRefused('ALTER TABLE q.wide ADD COLUMN more int', '54011', 'tables can have at most 255 columns');
     await run('ALTER TABLE q.wide DROP COLUMN last');
     await run('ALTER TABLE q.wide ADD COLUMN more int');
+    await run(`CREATE TABLE q.keyed (id int PRIMARY KEY, ${numbers(255).map((n) => `c${n} int`)})`);
+    const inIndex = 'cannot use more than 256 columns in an index';
+    await expectRefused('ALTER TABLE q.keyed ADD COLUMN more int', '54011', inIndex);
   });
 
   it('are 24 indexes on a table, with those of its constraints', async () => {
