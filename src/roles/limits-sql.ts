@@ -22,6 +22,13 @@ const KEY_COLUMN = 7;
 const DECLARED_KEY = 2_000;
 const VARCHAR = 65_535;
 const CHAR = 4_096;
+/** What stands before a value in a row. */
+const HEADER = 4;
+/** Of a type that has no length. PostgreSQL's values are shorter. */
+const UNBOUNDED = 1 << 30;
+/** Clients can make operators too. */
+const PLUS = 'OPERATOR(pg_catalog.+)';
+const MORE = 'OPERATOR(pg_catalog.>)';
 
 const LIMITS_ROUTINE = 'postern.limits_';
 /** Whose work an error may have in its context: each has the number of its table behind. */
@@ -61,13 +68,15 @@ LANGUAGE sql STABLE ${PATH} AS $$
 $$;
 
 -- The columns of a table: how long a value may get, how long the service lets it be, and what tells its size.
-CREATE OR REPLACE FUNCTION postern.column_sizes(relation oid)
-RETURNS TABLE (number smallint, type text, longest bigint, allowed bigint, stored text, in_key text, is_fixed boolean)
+CREATE OR REPLACE FUNCTION postern.column_sizes(relation oid) RETURNS TABLE (
+  number smallint, name text, type text, longest bigint, allowed bigint, stored text, in_key text, is_fixed boolean)
 LANGUAGE sql STABLE ${PATH} AS $$
-  SELECT c.attnum, c.type, coalesce(c.longest, 1 << 30), c.allowed,
+  SELECT c.attnum, 'NEW.' || quote_ident(c.attname), c.type, coalesce(c.longest, ${UNBOUNDED}), c.allowed,
     -- None of them reads a value that is stored elsewhere.
-    format('pg_catalog.%s(NEW.%I)', CASE WHEN c.type IN ('bytea', 'bpchar') THEN 'octet_length' ELSE 'pg_column_size' END, c.attname),
-    format('pg_catalog.%s(NEW.%I)', CASE WHEN c.type IN ('text', 'varchar', 'bpchar') THEN 'octet_length' ELSE 'pg_column_size' END, c.attname),
+    format('pg_catalog.%s(NEW.%I)',
+      CASE WHEN c.type IN ('bytea', 'bpchar') THEN 'octet_length' ELSE 'pg_column_size' END, c.attname),
+    format('coalesce(pg_catalog.%s(NEW.%I), 0)',
+      CASE WHEN c.type IN ('text', 'varchar', 'bpchar') THEN 'octet_length' ELSE 'pg_column_size' END, c.attname),
     c.typlen > 0
   FROM (
     SELECT a.attnum, a.attname, t.typname::text AS type, t.typlen,
@@ -101,15 +110,75 @@ LANGUAGE sql STABLE ${PATH} AS $$
     SELECT k.indexrelid,
       ${KEY_COLUMN} * (count(*) - 1) + coalesce(sum(c.longest) FILTER (WHERE c.is_fixed), 0) AS always,
       coalesce(sum(c.longest) FILTER (WHERE NOT c.is_fixed), 0) AS at_most,
-      string_agg(format('coalesce(%s, 0)', c.in_key), ' OPERATOR(pg_catalog.+) ' ORDER BY c.number) FILTER (WHERE NOT c.is_fixed) AS size,
+      string_agg(c.in_key, ' ${PLUS} ' ORDER BY c.number) FILTER (WHERE NOT c.is_fixed) AS size,
       array_agg(c.number) FILTER (WHERE NOT c.is_fixed) AS columns
     FROM counted k JOIN postern.column_sizes(relation) c ON c.number = k.number
     GROUP BY k.indexrelid
   )
-  SELECT string_agg(DISTINCT format('%s OPERATOR(pg_catalog.>) %s', size, ${KEY} - always), ' OR '),
+  SELECT string_agg(DISTINCT format('%s ${MORE} %s', size, ${KEY} - always), ' OR '),
     (SELECT array_agg(DISTINCT n) FROM index i, unnest(i.columns) n WHERE i.always + i.at_most > ${KEY})
   FROM index WHERE always + at_most > ${KEY}
 $$;
+
+-- A statement of a trigger's routine.
+CREATE OR REPLACE FUNCTION postern.limit_check(condition text, message text, error text DEFAULT 'program_limit_exceeded')
+RETURNS text LANGUAGE sql STABLE ${PATH} AS $$
+  SELECT format('IF %s THEN RAISE %s USING MESSAGE = %L; END IF;', condition, error, message)
+$$;
+
+-- What a row of a table is held to: suspicions, one of which gives cause to make the checks, and the columns in them.
+CREATE OR REPLACE FUNCTION postern.row_limits(relation oid, OUT suspicions text[], OUT checks text[], OUT columns smallint[])
+LANGUAGE plpgsql STABLE ${PATH} AS $$
+DECLARE
+  key record;
+  column_ record;
+  -- Larger columns are looked at one by one, the others are taken for as long as they can be.
+  small bigint := 16384;
+  small_ones bigint;
+  row_can_be bigint;
+  row_size text;
+  -- If no large column has more, the row has not too much.
+  share bigint;
+BEGIN
+  SELECT * INTO key FROM postern.key_limits(relation);
+  suspicions := array_remove(ARRAY[key.condition], NULL);
+  columns := coalesce(key.columns, '{}');
+  checks := '{}';
+  IF key.condition IS NOT NULL THEN
+    checks := checks || postern.limit_check(key.condition, '${TEXTS.keySize.message}');
+  END IF;
+
+  IF (SELECT sum(c.longest) FROM postern.column_sizes(relation) c WHERE c.longest <= small) > ${ROW} / 2 THEN
+    small := 1024;
+  END IF;
+  SELECT coalesce(sum(c.longest) FILTER (WHERE c.longest <= small), 0),
+      sum(least(c.longest, c.allowed + ${HEADER})),
+      string_agg(format('coalesce(%s, 0)', c.stored), ' ${PLUS} ' ORDER BY c.number),
+      count(*) FILTER (WHERE c.longest > small)
+    INTO small_ones, row_can_be, row_size, share FROM postern.column_sizes(relation) c;
+  share := (${ROW} - small_ones) / greatest(share, 1);
+
+  FOR column_ IN
+    SELECT c.*, c.longest > c.allowed + ${HEADER} AS can_be_too_long FROM postern.column_sizes(relation) c
+    WHERE c.longest > small ORDER BY c.number
+  LOOP
+    CONTINUE WHEN NOT column_.can_be_too_long AND row_can_be <= ${ROW};
+    columns := columns || column_.number;
+    suspicions := suspicions || format('%s ${MORE} %s', column_.stored,
+      CASE WHEN row_can_be > ${ROW} THEN least(column_.allowed, share) ELSE column_.allowed END);
+    IF column_.type <> 'bpchar' THEN
+      checks := checks || postern.limit_check(format('%s ${MORE} %s', column_.stored, column_.allowed),
+        format('${TEXTS.valueLimit('%2$s', '%1$s').message}', column_.allowed, column_.type));
+    ELSIF column_.longest = ${UNBOUNDED} THEN
+      -- In characters, without the blanks at its end.
+      checks := checks || postern.limit_check(format('pg_catalog.length(%s) ${MORE} %s', column_.name, column_.allowed),
+        format('value too long for type character(%s)', column_.allowed), 'string_data_right_truncation');
+    END IF;
+  END LOOP;
+  IF row_can_be > ${ROW} THEN
+    checks := checks || postern.limit_check(format('%s ${MORE} ${ROW}', row_size), '${TEXTS.rowSize.message}');
+  END IF;
+END $$;
 
 -- Gives a table the trigger that its columns and indexes ask for. may_lock: whether the table is locked, or may be: else what
 -- the trigger does is changed, and never whether there is one.
@@ -118,19 +187,9 @@ LANGUAGE plpgsql ${PATH} AS $$
 DECLARE
   target text;
   routine text := format('${LIMITS_ROUTINE}%s', relation);
-  trigger_id oid := (SELECT oid FROM pg_trigger WHERE tgrelid = relation AND tgname = '${TRIGGER}');
-  keys record;
-  small bigint := 16384;
-  rest bigint;
-  -- All that is small, at its largest.
-  others bigint;
-  row_size text;
-  of_each bigint;
-  suspicions text[] := '{}';
-  checks text[] := '{}';
-  watched smallint[] := '{}';
-  wide record;
-  trigger_columns text;
+  present record;
+  wanted record;
+  watched text;
 BEGIN
   SELECT format('%I.%I', n.nspname, c.relname) INTO target FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
     WHERE c.oid = relation AND c.relkind = 'r' AND c.relpersistence = 'p'
@@ -142,73 +201,47 @@ BEGIN
   UPDATE pg_attribute a SET attstorage = 'e' FROM pg_index i
     WHERE i.indrelid = relation AND a.attrelid = i.indexrelid AND a.attnum <= i.indnkeyatts AND a.attstorage IN ('x', 'm');
 
-  IF (SELECT sum(longest) FROM postern.column_sizes(relation) WHERE longest <= small) > ${ROW} / 2 THEN small := 1024; END IF;
-  SELECT coalesce(sum(longest) FILTER (WHERE longest <= small), 0),
-      coalesce(sum(least(longest, allowed + 4)) FILTER (WHERE longest > small), 0),
-      string_agg(format('coalesce(%s, 0)', stored), ' OPERATOR(pg_catalog.+) ' ORDER BY number),
-      (${ROW} - coalesce(sum(longest) FILTER (WHERE longest <= small), 0)) / greatest(count(*) FILTER (WHERE longest > small), 1)
-    INTO others, rest, row_size, of_each FROM postern.column_sizes(relation);
-  IF others + rest <= ${ROW} THEN row_size := NULL; END IF;
-
-  SELECT * INTO keys FROM postern.key_limits(relation);
-  IF keys.condition IS NOT NULL THEN
-    watched := keys.columns;
-    suspicions := suspicions || keys.condition;
-    checks := checks || format('IF %s THEN RAISE program_limit_exceeded USING MESSAGE = %L; END IF;', keys.condition, '${TEXTS.keySize.message}');
-  END IF;
-  FOR wide IN SELECT * FROM postern.column_sizes(relation) WHERE longest > small OR (type = 'bpchar' AND longest > allowed) ORDER BY number LOOP
-    IF wide.longest <= wide.allowed + 4 AND row_size IS NULL THEN CONTINUE; END IF;
-    watched := watched || wide.number;
-    suspicions := suspicions || format('%s OPERATOR(pg_catalog.>) %s', wide.stored,
-      CASE WHEN row_size IS NULL THEN wide.allowed ELSE least(wide.allowed, of_each) END);
-    IF wide.type = 'bpchar' THEN
-      IF wide.longest >= 1 << 30 THEN
-        checks := checks || format('IF pg_catalog.length(NEW.%I) OPERATOR(pg_catalog.>) ${CHAR} THEN RAISE string_data_right_truncation USING MESSAGE = %L; END IF;',
-          (SELECT attname FROM pg_attribute WHERE attrelid = relation AND attnum = wide.number), 'value too long for type character(${CHAR})');
-      END IF;
-    ELSE
-      checks := checks || format('IF %s OPERATOR(pg_catalog.>) %s THEN RAISE program_limit_exceeded USING MESSAGE = %L; END IF;', wide.stored, wide.allowed,
-        format('${TEXTS.valueLimit('%2$s', '%1$s').message}', wide.allowed, wide.type));
-    END IF;
-  END LOOP;
-  IF row_size IS NOT NULL THEN
-    checks := checks || format('IF %s OPERATOR(pg_catalog.>) ${ROW} THEN RAISE program_limit_exceeded USING MESSAGE = %L; END IF;', row_size, '${TEXTS.rowSize.message}');
-  END IF;
-
-  IF trigger_id IS NULL AND (NOT may_lock OR suspicions = '{}') THEN RETURN; END IF;
-  IF suspicions = '{}' AND may_lock THEN
+  SELECT t.oid, t.tgattr::smallint[] AS columns INTO present FROM pg_trigger t
+    WHERE t.tgrelid = relation AND t.tgname = '${TRIGGER}';
+  SELECT * INTO wanted FROM postern.row_limits(relation);
+  IF wanted.suspicions = '{}' AND may_lock AND present.oid IS NOT NULL THEN
     PERFORM postern.unlimit_table(relation);
     RETURN;
   END IF;
-  EXECUTE format(
-    'CREATE OR REPLACE FUNCTION %s() RETURNS trigger LANGUAGE plpgsql AS %L', routine, format(
+  IF present.oid IS NULL AND (NOT may_lock OR wanted.suspicions = '{}') THEN RETURN; END IF;
+
+  EXECUTE format('CREATE OR REPLACE FUNCTION %s() RETURNS trigger LANGUAGE plpgsql AS %L', routine, format(
     E'-- indexes %s\\nBEGIN\\n IF %s THEN\\n  %s\\n END IF;\\n RETURN NULL;\\nEND',
-    (SELECT string_agg(indexrelid::text, ' ') FROM pg_index WHERE indrelid = relation),
-    coalesce(nullif(array_to_string(suspicions, E'\\n  OR '), ''), 'false'), array_to_string(checks, E'\\n  ')));
+    (SELECT string_agg(i.indexrelid::text, ' ') FROM pg_index i WHERE i.indrelid = relation),
+    coalesce(nullif(array_to_string(wanted.suspicions, E'\\n  OR '), ''), 'false'),
+    array_to_string(wanted.checks, E'\\n  ')));
   -- It goes with the table. PostgreSQL has forgotten it with the routine that was there before.
   INSERT INTO pg_depend (classid, objid, objsubid, refclassid, refobjid, refobjsubid, deptype)
     VALUES ('pg_proc'::regclass, routine::regproc, 0, 'pg_class'::regclass, relation, 0, 'a');
-  IF NOT may_lock THEN RETURN; END IF;
-  IF trigger_id IS NOT NULL THEN
-    IF (SELECT tgattr::smallint[] @> watched AND watched @> tgattr::smallint[] FROM pg_trigger WHERE oid = trigger_id) THEN RETURN; END IF;
-    PERFORM set_config('postern.keeps_limits', 'on', true);
-    EXECUTE format('DROP TRIGGER ${TRIGGER} ON %s', target);
-    PERFORM set_config('postern.keeps_limits', 'off', true);
-  END IF;
-  SELECT string_agg(quote_ident(attname), ', ') INTO trigger_columns FROM pg_attribute WHERE attrelid = relation AND attnum = ANY (watched);
+  IF NOT may_lock OR present.columns @> wanted.columns AND wanted.columns @> present.columns THEN RETURN; END IF;
+
+  IF present.oid IS NOT NULL THEN PERFORM postern.drop_limits(relation); END IF;
+  SELECT string_agg(quote_ident(a.attname), ', ') INTO watched FROM pg_attribute a
+    WHERE a.attrelid = relation AND a.attnum = ANY (wanted.columns);
   EXECUTE format('CREATE TRIGGER ${TRIGGER} AFTER INSERT OR UPDATE OF %s ON %s FOR EACH ROW EXECUTE FUNCTION %s()',
-    trigger_columns, target, routine);
-  UPDATE pg_trigger SET tgisinternal = true WHERE tgrelid = relation AND tgname = '${TRIGGER}' RETURNING oid INTO trigger_id;
+    watched, target, routine);
+  UPDATE pg_trigger SET tgisinternal = true WHERE tgrelid = relation AND tgname = '${TRIGGER}' RETURNING oid INTO present;
   -- It is in nobody's way who drops a column.
-  DELETE FROM pg_depend WHERE classid = 'pg_trigger'::regclass AND objid = trigger_id AND refobjsubid > 0;
+  DELETE FROM pg_depend WHERE classid = 'pg_trigger'::regclass AND objid = present.oid AND refobjsubid > 0;
+END $$;
+
+-- Drops the trigger; by itself it would come back.
+CREATE OR REPLACE FUNCTION postern.drop_limits(relation oid) RETURNS void LANGUAGE plpgsql ${PATH} AS $$
+BEGIN
+  PERFORM set_config('postern.keeps_limits', 'off', true);
+  EXECUTE format('DROP TRIGGER ${TRIGGER} ON %s', relation::regclass);
+  PERFORM set_config('postern.keeps_limits', '', true);
 END $$;
 
 CREATE OR REPLACE FUNCTION postern.unlimit_table(relation oid) RETURNS void LANGUAGE plpgsql ${PATH} AS $$
 BEGIN
-  PERFORM set_config('postern.keeps_limits', 'on', true);
-  EXECUTE format('DROP TRIGGER ${TRIGGER} ON %s', relation::regclass);
+  PERFORM postern.drop_limits(relation);
   EXECUTE format('DROP FUNCTION ${LIMITS_ROUTINE}%s()', relation);
-  PERFORM set_config('postern.keeps_limits', 'off', true);
 END $$;
 
 CREATE OR REPLACE FUNCTION postern.keep_limits() RETURNS event_trigger
@@ -232,7 +265,7 @@ LANGUAGE plpgsql SECURITY DEFINER ${PATH} AS $$
 DECLARE
   dropped record;
 BEGIN
-  IF current_setting('postern.keeps_limits', true) = 'on' THEN RETURN; END IF;
+  IF current_setting('postern.keeps_limits', true) = 'off' THEN RETURN; END IF;
   FOR dropped IN
     SELECT DISTINCT d.object_type, CASE d.object_type
       WHEN 'table column' THEN d.objid
@@ -253,7 +286,11 @@ END $$;
 -- Whether rows are limited in this database: all tables or none.
 CREATE OR REPLACE FUNCTION postern.limit_all(wanted boolean) RETURNS void LANGUAGE plpgsql ${PATH} AS $$
 BEGIN
-  IF wanted = (SELECT bool_and(evtenabled <> 'D') FROM pg_event_trigger WHERE evtname = ANY ('{${EVENT_TRIGGERS}}')) THEN RETURN; END IF;
+  IF wanted = (
+    SELECT bool_and(evtenabled <> 'D') FROM pg_event_trigger WHERE evtname = ANY ('{${EVENT_TRIGGERS}}')
+  ) THEN
+    RETURN;
+  END IF;
   IF wanted THEN
     ${EVENT_TRIGGERS.map((name) => `ALTER EVENT TRIGGER ${name} ENABLE;`).join(' ')}
     PERFORM postern.limit_table(c.oid, true) FROM pg_class c WHERE c.relkind = 'r';
