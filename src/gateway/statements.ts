@@ -14,9 +14,12 @@ import { type Change, originalPosition, type Translation, type TranslationOption
 
 const NOTHING = Buffer.alloc(0);
 const TAG_FIELD = Buffer.from(`\0C${TAG_NOTICE}\0`, 'latin1');
-const OWN_ROUTINES = [...Object.values(MAPPING_PROCEDURES), ...Object.values(ASYNC_ROUTINES), ...GUARD_FUNCTIONS].map(
-  (name) => `PL/pgSQL function ${name}(`,
-);
+const OWN_ROUTINES = [
+  ...Object.values(MAPPING_PROCEDURES),
+  ...Object.values(ASYNC_ROUTINES),
+  ...GUARD_FUNCTIONS,
+  WAIT_PROCEDURE,
+].map((name) => `PL/pgSQL function ${name}(`);
 /** Who may ask for another command tag. */
 const TAG_ROUTINES = [...Object.values(MAPPING_PROCEDURES), ...Object.values(ASYNC_ROUTINES), 'sys.show'].map(
   (name) => `PL/pgSQL function ${name}(`,

@@ -102,6 +102,12 @@ describe('quotas of schema objects', () => {
   });
 });
 
+it('the definition of a view has at most 524 KiB', async () => {
+  const view = (bytes: number) => `CREATE VIEW q.long AS SELECT '${'x'.repeat(bytes)}' AS a`;
+  await run(view(524 * 1024 - 50));
+  await expectRefused(view(524 * 1024), '54000', 'view definition too large');
+});
+
 describe('an index without ASYNC', () => {
   const MODE = { code: '0A000', message: 'unsupported mode. please use CREATE INDEX ASYNC.' };
 

@@ -3,6 +3,7 @@ import type pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { cstring, message } from '../../src/pgwire/messages.ts';
 import { cleanUp, makeFolder } from '../harness/cli.ts';
+import { makeUser, policy } from '../harness/identities.ts';
 import { startTestServer, type TestServer } from '../harness/server.ts';
 import { WireClient } from '../harness/wire.ts';
 import { openTagged, PROTOCOLS, type Protocol, type TaggedSession } from './session.ts';
@@ -181,24 +182,7 @@ describe('the size of what is written', () => {
     await client.query('GRANT USAGE ON SCHEMA z TO sized');
     await client.query('GRANT INSERT ON z.key TO sized');
     await client.query("AWS IAM GRANT sized TO 'arn:aws:iam::123456789012:user/sized'");
-    const { iam } = postern;
-    const { CreateAccessKeyCommand, CreateUserCommand, PutUserPolicyCommand } = await import('@aws-sdk/client-iam');
-    await iam.send(new CreateUserCommand({ UserName: 'sized' }));
-    await iam.send(
-      new PutUserPolicyCommand({
-        UserName: 'sized',
-        PolicyName: 'connect',
-        PolicyDocument: JSON.stringify({
-          Version: '2012-10-17',
-          Statement: { Effect: 'Allow', Action: 'dsql:DbConnect', Resource: '*' },
-        }),
-      }),
-    );
-    const { AccessKey } = await iam.send(new CreateAccessKeyCommand({ UserName: 'sized' }));
-    const credentials = {
-      accessKeyId: AccessKey?.AccessKeyId ?? '',
-      secretAccessKey: AccessKey?.SecretAccessKey ?? '',
-    };
+    const credentials = await makeUser(postern, 'sized', policy('Allow', 'dsql:DbConnect'));
     const other = await postern.connect('sized', credentials);
     await expect(other.query("INSERT INTO z.key VALUES (repeat('x', 1982))")).rejects.toMatchObject(refusal(KEY));
     await other.end();
