@@ -131,7 +131,7 @@ CREATE OR REPLACE FUNCTION postern.row_limits(relation oid, OUT suspicions text[
 LANGUAGE plpgsql STABLE ${PATH} AS $$
 DECLARE
   key record;
-  column_ record;
+  large record;
   -- Larger columns are looked at one by one, the others are taken for as long as they can be.
   small bigint := 16384;
   small_ones bigint;
@@ -158,21 +158,21 @@ BEGIN
     INTO small_ones, row_can_be, row_size, share FROM postern.column_sizes(relation) c;
   share := (${ROW} - small_ones) / greatest(share, 1);
 
-  FOR column_ IN
+  FOR large IN
     SELECT c.*, c.longest > c.allowed + ${HEADER} AS can_be_too_long FROM postern.column_sizes(relation) c
     WHERE c.longest > small ORDER BY c.number
   LOOP
-    CONTINUE WHEN NOT column_.can_be_too_long AND row_can_be <= ${ROW};
-    columns := columns || column_.number;
-    suspicions := suspicions || format('%s ${MORE} %s', column_.stored,
-      CASE WHEN row_can_be > ${ROW} THEN least(column_.allowed, share) ELSE column_.allowed END);
-    IF column_.type <> 'bpchar' THEN
-      checks := checks || postern.limit_check(format('%s ${MORE} %s', column_.stored, column_.allowed),
-        format('${TEXTS.valueLimit('%2$s', '%1$s').message}', column_.allowed, column_.type));
-    ELSIF column_.longest = ${UNBOUNDED} THEN
+    CONTINUE WHEN NOT large.can_be_too_long AND row_can_be <= ${ROW};
+    columns := columns || large.number;
+    suspicions := suspicions || format('%s ${MORE} %s', large.stored,
+      CASE WHEN row_can_be > ${ROW} THEN least(large.allowed, share) ELSE large.allowed END);
+    IF large.type <> 'bpchar' THEN
+      checks := checks || postern.limit_check(format('%s ${MORE} %s', large.stored, large.allowed),
+        format('${TEXTS.valueLimit('%2$s', '%1$s').message}', large.allowed, large.type));
+    ELSIF large.longest = ${UNBOUNDED} THEN
       -- In characters, without the blanks at its end.
-      checks := checks || postern.limit_check(format('pg_catalog.length(%s) ${MORE} %s', column_.name, column_.allowed),
-        format('value too long for type character(%s)', column_.allowed), 'string_data_right_truncation');
+      checks := checks || postern.limit_check(format('pg_catalog.length(%s) ${MORE} %s', large.name, large.allowed),
+        format('value too long for type character(%s)', large.allowed), 'string_data_right_truncation');
     END IF;
   END LOOP;
   IF row_can_be > ${ROW} THEN
@@ -202,7 +202,7 @@ BEGIN
     WHERE i.indrelid = relation AND a.attrelid = i.indexrelid AND a.attnum <= i.indnkeyatts AND a.attstorage IN ('x', 'm');
 
   SELECT t.oid, t.tgattr::smallint[] AS columns INTO present FROM pg_trigger t
-    WHERE t.tgrelid = relation AND t.tgname = '${TRIGGER}';
+    WHERE t.tgrelid = relation AND t.tgname = '${TRIGGER}' AND t.tgisinternal;
   SELECT * INTO wanted FROM postern.row_limits(relation);
   IF wanted.suspicions = '{}' AND may_lock AND present.oid IS NOT NULL THEN
     PERFORM postern.unlimit_table(relation);
@@ -223,7 +223,8 @@ BEGIN
   IF present.oid IS NOT NULL THEN PERFORM postern.drop_limits(relation); END IF;
   SELECT string_agg(quote_ident(a.attname), ', ') INTO watched FROM pg_attribute a
     WHERE a.attrelid = relation AND a.attnum = ANY (wanted.columns);
-  EXECUTE format('CREATE TRIGGER ${TRIGGER} AFTER INSERT OR UPDATE OF %s ON %s FOR EACH ROW EXECUTE FUNCTION %s()',
+  -- A client of the dialect postgres can have made one of this name.
+  EXECUTE format('CREATE OR REPLACE TRIGGER ${TRIGGER} AFTER INSERT OR UPDATE OF %s ON %s FOR EACH ROW EXECUTE FUNCTION %s()',
     watched, target, routine);
   UPDATE pg_trigger SET tgisinternal = true WHERE tgrelid = relation AND tgname = '${TRIGGER}' RETURNING oid INTO present;
   -- It is in nobody's way who drops a column.
@@ -272,7 +273,7 @@ BEGIN
       WHEN 'trigger' THEN to_regclass(format('%I.%I', d.address_names[1], d.address_names[2]))
       ELSE (
         SELECT t.tgrelid FROM pg_trigger t JOIN pg_proc p ON p.oid = t.tgfoid
-        WHERE t.tgname = '${TRIGGER}' AND p.prosrc ~ format('^-- indexes[0-9 ]* %s\\M', d.objid)
+        WHERE t.tgname = '${TRIGGER}' AND t.tgisinternal AND p.prosrc ~ format('^-- indexes[0-9 ]* %s\\M', d.objid)
       ) END AS relation
     FROM pg_event_trigger_dropped_objects() d
     WHERE d.object_type IN ('table column', 'index') OR d.object_type = 'trigger' AND d.address_names[3] = '${TRIGGER}'
@@ -296,7 +297,7 @@ BEGIN
     PERFORM postern.limit_table(c.oid, true) FROM pg_class c WHERE c.relkind = 'r';
   ELSE
     ${EVENT_TRIGGERS.map((name) => `ALTER EVENT TRIGGER ${name} DISABLE;`).join(' ')}
-    PERFORM postern.unlimit_table(t.tgrelid) FROM pg_trigger t WHERE t.tgname = '${TRIGGER}';
+    PERFORM postern.unlimit_table(t.tgrelid) FROM pg_trigger t WHERE t.tgname = '${TRIGGER}' AND t.tgisinternal;
   END IF;
 END $$;
 

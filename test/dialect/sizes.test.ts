@@ -310,6 +310,8 @@ describe('in the dialect postgres', () => {
     const insert = "INSERT INTO t VALUES (repeat('x', 2600))";
     await client.query(insert);
     await client.query('CREATE TABLE of_stock (a text)');
+    await client.query("CREATE FUNCTION nothing() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'");
+    await client.query('CREATE TRIGGER postern_limits AFTER INSERT ON of_stock EXECUTE FUNCTION nothing()');
     await client.query(`INSERT INTO of_stock SELECT ${dense(MEBIBYTE + 32)}`);
     await expect(client.query("INSERT INTO t VALUES (repeat(md5('x'), 100000))")).rejects.toMatchObject({
       message: expect.stringMatching(/^index row/),
