@@ -38,6 +38,7 @@ const FIXTURE = [
   'CREATE TABLE z.keys (a varchar(1000), b varchar(1000), UNIQUE (a, b))',
   'CREATE TABLE z.second (id text PRIMARY KEY, u text UNIQUE)',
   'CREATE TABLE z.unindexed (a text)',
+  'CREATE TABLE z.plain (a text STORAGE PLAIN)',
 ];
 
 let postern: TestServer;
@@ -96,6 +97,7 @@ const refused: [sql: string, text: string, code?: string][] = [
   ['WITH w AS (UPDATE z.doc SET b = a || a WHERE id = 7 RETURNING id) SELECT * FROM w', TEXT],
   ['UPDATE z.doc SET b = a, c = a WHERE id = 7', ROW],
   ['INSERT INTO z.doc SELECT 8, a, a, a FROM z.doc WHERE id = 7', ROW],
+  ["INSERT INTO z.plain VALUES (repeat('x', 9000))", ROW],
   [
     "INSERT INTO z.bytes VALUES (decode(repeat('ab', 1048577), 'hex'))",
     'datatype limit greater than 1048576 bytes not supported for bytea',
