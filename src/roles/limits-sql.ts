@@ -94,9 +94,10 @@ LANGUAGE sql STABLE ${PATH} AS $$
   ) c
 $$;
 
--- Conditions for the keys of a table's indexes that can be too large, and the columns in them. What is an expression's, or
--- is in the index only under a condition, is left to PostgreSQL's own limit.
-CREATE OR REPLACE FUNCTION postern.key_limits(relation oid, OUT condition text, OUT columns smallint[])
+-- Conditions for the keys of a table's indexes (or of one) that can be too large, and the columns in them. What is an
+-- expression's, or is in the index only under a condition, is left to PostgreSQL's own limit.
+CREATE OR REPLACE FUNCTION postern.key_limits(
+  relation oid, one oid DEFAULT NULL, OUT condition text, OUT columns smallint[])
 LANGUAGE sql STABLE ${PATH} AS $$
   WITH key AS (
     SELECT i.indexrelid, k.number, i.indisprimary FROM pg_index i
@@ -113,6 +114,7 @@ LANGUAGE sql STABLE ${PATH} AS $$
       string_agg(c.in_key, ' ${PLUS} ' ORDER BY c.number) FILTER (WHERE NOT c.is_fixed) AS size,
       array_agg(c.number) FILTER (WHERE NOT c.is_fixed) AS columns
     FROM counted k JOIN postern.column_sizes(relation) c ON c.number = k.number
+    WHERE one IS NULL OR k.indexrelid = one
     GROUP BY k.indexrelid
   )
   SELECT string_agg(DISTINCT format('%s ${MORE} %s', size, ${KEY} - always), ' OR '),
@@ -245,6 +247,20 @@ BEGIN
   EXECUTE format('DROP FUNCTION ${LIMITS_ROUTINE}%s()', relation);
 END $$;
 
+-- Raises an error for an index of rows that were there before, one of which has too large a key for it.
+CREATE OR REPLACE FUNCTION postern.check_keys(relation oid, index_id oid) RETURNS void LANGUAGE plpgsql ${PATH} AS $$
+DECLARE
+  too_large text := (SELECT k.condition FROM postern.key_limits(relation, index_id) k);
+  found_one boolean := false;
+BEGIN
+  IF too_large IS NOT NULL THEN
+    EXECUTE format('SELECT EXISTS (SELECT FROM ONLY %s AS new WHERE %s)', relation::regclass, too_large) INTO found_one;
+  END IF;
+  IF found_one THEN
+    RAISE program_limit_exceeded USING MESSAGE = '${TEXTS.keySize.message}';
+  END IF;
+END $$;
+
 CREATE OR REPLACE FUNCTION postern.keep_limits() RETURNS event_trigger
 LANGUAGE plpgsql SECURITY DEFINER ${PATH} AS $$
 DECLARE
@@ -253,7 +269,8 @@ BEGIN
   FOR command IN SELECT DISTINCT classid, objid, command_tag FROM pg_event_trigger_ddl_commands() LOOP
     IF command.classid <> 'pg_class'::regclass THEN CONTINUE; END IF;
     IF command.command_tag = 'CREATE INDEX' THEN
-      PERFORM postern.limit_table(i.indrelid, false) FROM pg_index i WHERE i.indexrelid = command.objid;
+      PERFORM postern.limit_table(i.indrelid, false), postern.check_keys(i.indrelid, i.indexrelid)
+        FROM pg_index i WHERE i.indexrelid = command.objid;
     ELSE
       PERFORM postern.limit_table(command.objid, true);
     END IF;

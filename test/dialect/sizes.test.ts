@@ -256,12 +256,16 @@ describe('the limits of a table', () => {
     expect(await routines()).toEqual(before);
   });
 
-  it('make an index fail whose keys are too large already', async () => {
-    await run('CREATE TABLE z.early (a text)');
-    await run(`INSERT INTO z.early VALUES (${dense(4096)})`);
+  it.each([
+    dense(4096),
+    "repeat('x', 100000)",
+  ])('make an index fail whose keys are too large already: %s', async (value) => {
+    await run('CREATE TABLE z.early (id int PRIMARY KEY, a text)');
+    await run(`INSERT INTO z.early VALUES (1, 'x'), (2, ${value})`);
     const [[job]] = (await run('CREATE INDEX ASYNC ON z.early (a)')).rows as [[string]];
     expect((await run(`CALL sys.wait_for_job('${job}')`)).rows).toEqual([[false]]);
     expect((await run(`SELECT details FROM sys.jobs WHERE job_id = '${job}'`)).rows).toEqual([[KEY]]);
+    await run('DROP TABLE z.early');
   });
 
   it('hold what PostgreSQL’s own limits hold where no index says how large a key is', async () => {
