@@ -114,7 +114,7 @@ export async function startServer(setup: ServerSetup): Promise<RunningServer> {
     const clusters = join(dataDir, 'clusters');
     const fleet = new Fleet({
       host,
-      openCatalog: (engine, events) => openRoleCatalog(engine, events, { tellsWaits: options.dialect === 'dsql' }),
+      openCatalog: (engine, events) => openRoleCatalog(engine, events, { dsql: options.dialect === 'dsql' }),
       folder: clusters,
       durable,
       maxConnections: options.postgresConnections,

@@ -128,7 +128,8 @@ export class ClusterTransactions {
     const { functions, calling } = this.#facts;
     if (functions.size === 0) return false;
     if (calls.some((name) => functions.has(name))) return true;
-    return kind !== 'ddl' && calling.size > 0 && relations.some(({ name }) => calling.has(name));
+    if (kind === 'ddl' || calling.size === 0) return false;
+    return relations.some(({ name }) => calling.has(name)) || calls.some((name) => calling.has(name));
   }
 
   /** Whether its command tag does not tell how many rows it writes. */

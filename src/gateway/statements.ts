@@ -3,8 +3,10 @@ import { decodeFields, encodeFields } from '../pgwire/fields.ts';
 import type { Verdict } from '../pgwire/frame-scanner.ts';
 import { commandComplete, type ErrorFields, errorResponse, message } from '../pgwire/messages.ts';
 import { MAPPING_PROCEDURES, TAG_NOTICE } from '../roles/catalog-sql.ts';
+import { limitOf } from '../roles/engine-limits.ts';
 import { SHOW_TAG } from '../roles/environment-sql.ts';
 import { GUARD_FUNCTIONS } from '../roles/guards-sql.ts';
+import { LIMITS_CONTEXT } from '../roles/limits-sql.ts';
 import { isReadableEncoding } from '../sql/dialect/settings.ts';
 import type { Refusal } from '../sql/dialect/texts.ts';
 import type { Reading } from './reading.ts';
@@ -12,9 +14,12 @@ import { type Change, originalPosition, type Translation, type TranslationOption
 
 const NOTHING = Buffer.alloc(0);
 const TAG_FIELD = Buffer.from(`\0C${TAG_NOTICE}\0`, 'latin1');
-const OWN_ROUTINES = [...Object.values(MAPPING_PROCEDURES), ...Object.values(ASYNC_ROUTINES), ...GUARD_FUNCTIONS].map(
-  (name) => `PL/pgSQL function ${name}(`,
-);
+const OWN_ROUTINES = [
+  ...Object.values(MAPPING_PROCEDURES),
+  ...Object.values(ASYNC_ROUTINES),
+  ...GUARD_FUNCTIONS,
+  WAIT_PROCEDURE,
+].map((name) => `PL/pgSQL function ${name}(`);
 /** Who may ask for another command tag. */
 const TAG_ROUTINES = [...Object.values(MAPPING_PROCEDURES), ...Object.values(ASYNC_ROUTINES), 'sys.show'].map(
   (name) => `PL/pgSQL function ${name}(`,
@@ -34,6 +39,7 @@ const QUERY = 0x51;
  */
 export class Statements {
   readonly #session: TranslationOptions;
+  readonly #tellsLimits: boolean;
   /** The command tag that takes the place of the next one. */
   #nextTag: string | undefined;
   #mappingsChanged = false;
@@ -45,7 +51,9 @@ export class Statements {
   /** A setting with which texts mean what cannot be known; the dialect dsql lets nobody change it. */
   #unreadable: string | undefined;
 
-  constructor(role: string) {
+  /** `dsql`: whether limits of PostgreSQL's are told as the service's own. */
+  constructor(role: string, { dsql = false }: { dsql?: boolean } = {}) {
+    this.#tellsLimits = dsql;
     this.#session = { role, standardConformingStrings: true };
   }
 
@@ -146,11 +154,13 @@ export class Statements {
       this.#refusals.delete(number);
       return error && errorResponse(error);
     }
+    const limit = this.#tellsLimits ? limitOf(fields.get('C'), fields.get('M')) : undefined;
+    if (limit) return errorResponse({ severity: 'ERROR', code: limit.sqlstate, message: limit.message });
     const context = fields.get('W') ?? '';
     if (fields.get('C') === '2D000' && context.includes(WAIT_ROUTINE)) {
       return errorResponse({ severity: 'ERROR', ...WAIT_IN_BLOCK });
     }
-    if (OWN_ROUTINES.some((name) => context.includes(name))) {
+    if (OWN_ROUTINES.some((name) => context.includes(name)) || context.startsWith(LIMITS_CONTEXT)) {
       // The client said AWS IAM … or made a table, and need not see who it was that refused.
       for (const field of 'WFLRpq') fields.delete(field);
       return encodeFields('E', fields);

@@ -123,7 +123,7 @@ export class TurnRelay extends Relay {
   constructor(options: TurnRelayOptions) {
     super(options);
     this.#cluster = options.cluster;
-    this.#statements = new Statements(options.role);
+    this.#statements = new Statements(options.role, { dsql: true });
     this.#texts = new SessionTexts(
       options.reader,
       () => this.#statements.unreadable,

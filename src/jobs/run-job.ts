@@ -1,5 +1,6 @@
 import pg from 'pg';
 import type { Engine } from '../engine/port.ts';
+import { limitOf } from '../roles/engine-limits.ts';
 import { socketClientConfig } from '../state/socket-client.ts';
 import { CONNECT_TIME, type Job, type JobStore, type Outcome, type Target } from './job-store.ts';
 import { DUPLICATE_KEY, JOB_APPLICATION } from './jobs-sql.ts';
@@ -107,5 +108,5 @@ function endOf({ code = '08006', message }: Error & { code?: string }): End {
   if (code === CANCELED || NO_PLACE.has(code)) return 'yielded';
   // Of the socket: it has a name in place of an SQLSTATE.
   if (INTERRUPTED.test(code) || !/^[0-9A-Z]{5}$/.test(code)) return 'interrupted';
-  return { details: code === UNIQUE_VIOLATION ? DUPLICATE_KEY : message };
+  return { details: code === UNIQUE_VIOLATION ? DUPLICATE_KEY : (limitOf(code, message)?.message ?? message) };
 }

@@ -10,11 +10,12 @@
 import { jobsSql } from '../jobs/jobs-sql.ts';
 import { environmentSql } from './environment-sql.ts';
 import { GUARDS_SQL } from './guards-sql.ts';
+import { LIMITS_SQL } from './limits-sql.ts';
 import { SESSION_SQL } from './session-sql.ts';
 import { TRANSACTIONS_SQL } from './transactions-sql.ts';
 
 /** Version of the catalog below. Raise it with every change: `CATALOG_SQL` is run again on databases of an older one. */
-export const CATALOG_VERSION = 10;
+export const CATALOG_VERSION = 11;
 
 /** The predefined role. */
 export const ADMIN_ROLE = 'admin';
@@ -155,6 +156,7 @@ END $$;
 ${environmentSql(TAG_NOTICE)}
 ${SESSION_SQL}
 ${jobsSql(TAG_NOTICE)}
+${LIMITS_SQL}
 ${GUARDS_SQL}
 ${TRANSACTIONS_SQL}
 

@@ -4,6 +4,8 @@
  */
 
 import { ASYNC_MARK } from '../sql/async.ts';
+import { TEXTS } from '../sql/dialect/texts.ts';
+import { DECLARED_KEY_CHECK } from './limits-sql.ts';
 
 /** Whose work an error may have in its context. */
 export const GUARD_FUNCTIONS = ['postern.before_ddl', 'postern.after_ddl', 'postern.after_drop'];
@@ -112,9 +114,11 @@ BEGIN
     END IF;
     ${counts}
     IF command.command_tag IN ('CREATE TABLE', 'ALTER TABLE') AND command.classid = 'pg_class'::regclass THEN
-      IF (SELECT count(*) FROM pg_attribute a WHERE a.attrelid = command.objid AND a.attnum > 0 AND NOT a.attisdropped) > 255
+      IF (SELECT count(*) FROM pg_attribute a WHERE a.attrelid = command.objid AND a.attnum > 0 AND NOT a.attisdropped) > 256
           AND (SELECT c.relkind FROM pg_class c WHERE c.oid = command.objid) = 'r' THEN
-        RAISE too_many_columns USING MESSAGE = 'tables can have at most 255 columns';
+        RAISE too_many_columns USING MESSAGE = CASE WHEN EXISTS (
+            SELECT FROM pg_index i WHERE i.indrelid = command.objid AND i.indisprimary
+          ) THEN '${TEXTS.indexColumns.message}' ELSE '${TEXTS.columns.message}' END;
       END IF;
       SELECT format_type(a.atttypid, NULL) INTO found_type
         FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid JOIN pg_type t ON t.oid = postern.base_type(a.atttypid)
@@ -133,6 +137,7 @@ BEGIN
       IF EXISTS (SELECT FROM pg_index i WHERE command.objid IN (i.indrelid, i.indexrelid) AND i.indnkeyatts > 8) THEN
         RAISE too_many_columns USING MESSAGE = 'more than 8 column keys in an index are not supported';
       END IF;
+      ${DECLARED_KEY_CHECK.trim()}
       SELECT format_type(t.oid, NULL) INTO found_type
         FROM pg_index i
         JOIN pg_attribute a ON a.attrelid = i.indexrelid AND a.attnum <= i.indnkeyatts

@@ -22,7 +22,7 @@ export interface Mapping {
 /** What the rules of transactions need to know of the clients' schemas; names only, wherever they stand. */
 export interface SchemaFacts {
   functions: ReadonlySet<string>;
-  /** Views and tables that call them: in what they select, in defaults and in checks. */
+  /** Views, tables and domains that call them: in what they select, in defaults and in checks. */
   calling: ReadonlySet<string>;
   /** Tables from which foreign keys pass changes on to others. */
   cascading: ReadonlySet<string>;
@@ -72,25 +72,51 @@ const FUNCTIONS = `
   SELECT DISTINCT p.proname AS name FROM pg_catalog.pg_proc p
   JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
   WHERE p.oid >= 16384 AND n.nspname NOT IN ('sys', 'postern')`;
+/**
+ * What calls a function that may write, and what names that in turn. A function that says that it does not write may call
+ * one that does: which ones it calls only its text tells.
+ */
 const CALLING = `
-  WITH RECURSIVE named AS (
-    SELECT d.classid, d.refclassid, d.refobjid, coalesce(w.ev_class, a.adrelid, k.conrelid) AS relation
+  WITH RECURSIVE own AS (
+    SELECT p.oid, p.proname, p.provolatile, p.prosrc FROM pg_catalog.pg_proc p
+    JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
+    WHERE p.oid >= 16384 AND n.nspname NOT IN ('sys', 'postern')
+  ), named (classid, objid, refclassid, refobjid, by) AS (
+    SELECT
+      CASE
+        WHEN coalesce(w.ev_class, a.adrelid, nullif(k.conrelid, 0), i.indrelid) IS NOT NULL
+          THEN 'pg_catalog.pg_class'::pg_catalog.regclass
+        WHEN k.contypid <> 0 THEN 'pg_catalog.pg_type'::pg_catalog.regclass
+        ELSE d.classid
+      END,
+      coalesce(w.ev_class, a.adrelid, nullif(k.conrelid, 0), nullif(k.contypid, 0), i.indrelid, d.objid),
+      d.refclassid, d.refobjid, d.classid
     FROM pg_catalog.pg_depend d
     LEFT JOIN pg_catalog.pg_rewrite w ON d.classid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass AND w.oid = d.objid
     LEFT JOIN pg_catalog.pg_attrdef a ON d.classid = 'pg_catalog.pg_attrdef'::pg_catalog.regclass AND a.oid = d.objid
     LEFT JOIN pg_catalog.pg_constraint k ON d.classid = 'pg_catalog.pg_constraint'::pg_catalog.regclass AND k.oid = d.objid
+    LEFT JOIN pg_catalog.pg_index i ON d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND i.indexrelid = d.objid
     WHERE d.refobjid >= 16384
-  ), calling AS (
-    SELECT named.relation FROM named JOIN pg_catalog.pg_proc p ON p.oid = named.refobjid
-      JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
-      WHERE named.refclassid = 'pg_catalog.pg_proc'::pg_catalog.regclass AND p.provolatile = 'v'
-        AND n.nspname NOT IN ('sys', 'postern')
+    UNION ALL
+    SELECT 'pg_catalog.pg_proc'::pg_catalog.regclass, f.oid, 'pg_catalog.pg_proc'::pg_catalog.regclass, g.oid,
+      'pg_catalog.pg_proc'::pg_catalog.regclass
+    FROM own f JOIN own g ON f.oid <> g.oid
+      AND pg_catalog.strpos(pg_catalog.lower(f.prosrc), pg_catalog.lower(g.proname)) > 0
+    WHERE f.provolatile <> 'v'
+  ), calling (classid, objid) AS (
+    SELECT 'pg_catalog.pg_proc'::pg_catalog.regclass::pg_catalog.oid, own.oid FROM own WHERE own.provolatile = 'v'
     UNION
-    SELECT named.relation FROM named JOIN calling ON named.refobjid = calling.relation
-      WHERE named.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass
-        AND named.classid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass
+    SELECT named.classid, named.objid FROM named JOIN calling
+      ON named.refclassid = calling.classid AND named.refobjid = calling.objid
+    -- Of tables only what selects from them: no index, no foreign key, no row type.
+    WHERE named.refclassid <> 'pg_catalog.pg_class'::pg_catalog.regclass
+      OR named.by IN ('pg_catalog.pg_rewrite'::pg_catalog.regclass, 'pg_catalog.pg_proc'::pg_catalog.regclass)
   )
-  SELECT DISTINCT c.relname AS name FROM calling JOIN pg_catalog.pg_class c ON c.oid = calling.relation`;
+  SELECT c.relname AS name FROM calling JOIN pg_catalog.pg_class c
+    ON calling.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND c.oid = calling.objid
+  UNION
+  SELECT t.typname FROM calling JOIN pg_catalog.pg_type t
+    ON calling.classid = 'pg_catalog.pg_type'::pg_catalog.regclass AND t.oid = calling.objid`;
 const REFERENCES = `
   SELECT DISTINCT child.relname AS child, parent.relname AS parent,
     c.confdeltype IN ('c', 'n', 'd') OR c.confupdtype IN ('c', 'n', 'd') AS cascades
@@ -102,16 +128,21 @@ const LOCKED_ROWS = 'SELECT relation, places FROM postern.locked_rows($1, $2, $3
 const HAS_ROWS = 'SELECT postern.has_rows($1, $2, $3, $4) AS has';
 
 /**
- * A session that waits longer than deadlock_timeout says so in the log, and to a client that asks for log messages
- * (PostgreSQL manual, "log_lock_waits"). By itself this is nothing that a client may set.
+ * What holds in one of the dialects. A session that waits longer than deadlock_timeout says so in the log, and to a client
+ * that asks for log messages (PostgreSQL manual, "log_lock_waits"). By itself this is nothing that a client may set.
  */
-const TELL_WAITS = [
+const FOR_DSQL = [
   "ALTER DATABASE postgres SET deadlock_timeout = '5ms'",
   'ALTER DATABASE postgres SET log_lock_waits = on',
+  // The gateway has it set when a session begins.
+  'GRANT SET ON PARAMETER temp_file_limit TO PUBLIC',
+  'SELECT postern.limit_all(true)',
 ];
-const TELL_NO_WAITS = [
+const FOR_POSTGRES = [
   'ALTER DATABASE postgres RESET deadlock_timeout',
   'ALTER DATABASE postgres RESET log_lock_waits',
+  'REVOKE SET ON PARAMETER temp_file_limit FROM PUBLIC',
+  'SELECT postern.limit_all(false)',
 ];
 
 const MAPPINGS = 'SELECT pg_role_oid AS "roleOid", arn FROM sys.iam_pg_role_mappings';
@@ -122,12 +153,13 @@ const MAX_NAME_BYTES = 63;
 /**
  * Installs or updates the catalog in the cluster's database, then serves it. `onChange` is called after a change of
  * mappings was committed by anybody, `onJobs` when there may be jobs to do; `onLost` when the session has ended and the catalog
- * is of no more use. `tellsWaits`: whether sessions that begin from now on are told when they wait for a lock.
+ * is of no more use. `dsql`: whether the dialect's rules hold: sessions
+ * that begin from now on are told when they wait for a lock, and rows are limited.
  */
 export async function openRoleCatalog(
   engine: Engine,
   events: { onChange: () => void; onJobs: () => void; onLost: (reason: string) => void },
-  { tellsWaits = false }: { tellsWaits?: boolean } = {},
+  { dsql = false }: { dsql?: boolean } = {},
 ): Promise<RoleCatalog> {
   const client = new pg.Client({
     ...socketClientConfig({ socketPath: engine.socketPath, user: engine.superuser, database: 'postgres' }),
@@ -146,7 +178,7 @@ export async function openRoleCatalog(
   await client.connect();
   try {
     await install(client);
-    for (const sql of tellsWaits ? TELL_WAITS : TELL_NO_WAITS) await client.query(sql);
+    await suit(client, dsql ? FOR_DSQL : FOR_POSTGRES);
     client.on('notification', ({ channel }) => {
       if (channel === JOBS_CHANNEL) events.onJobs();
       else events.onChange();
@@ -217,17 +249,29 @@ export async function openRoleCatalog(
   };
 }
 
-async function install(client: pg.Client): Promise<void> {
-  await client.query('BEGIN');
-  try {
-    // Two gateways on one cluster must not install at once.
-    await client.query("SELECT pg_advisory_xact_lock(hashtext('postern.catalog'))");
+function install(client: pg.Client): Promise<void> {
+  return alone(client, async () => {
     const version = await installedVersion(client);
     if (version > CATALOG_VERSION) {
       throw new Error(`the cluster's catalog has version ${version}, newer than this program's ${CATALOG_VERSION}`);
     }
     if (version < CATALOG_VERSION) await client.query(CATALOG_SQL);
     await client.query(ADMIN_INVARIANTS_SQL);
+  });
+}
+
+function suit(client: pg.Client, statements: readonly string[]): Promise<void> {
+  return alone(client, async () => {
+    for (const sql of statements) await client.query(sql);
+  });
+}
+
+/** In a transaction: two gateways on one cluster must not do it at once. */
+async function alone(client: pg.Client, work: () => Promise<void>): Promise<void> {
+  await client.query('BEGIN');
+  try {
+    await client.query("SELECT pg_advisory_xact_lock(hashtext('postern.catalog'))");
+    await work();
     await client.query('COMMIT');
   } catch (error) {
     await client.query('ROLLBACK').catch(() => undefined);

@@ -34,7 +34,7 @@ export interface Statement extends StatementRange {
   tagCounts: boolean;
   /** The number of rows, where it inserts VALUES and nothing else, and calls nothing that may make more of one. */
   insertedRows: number | undefined;
-  /** Functions that are called, by their last name, but for those of pg_catalog said with it. */
+  /** Functions that are called and types that are named, by their last name, but for those of pg_catalog said with it. */
   calls: readonly string[];
   /** Whether it drops whatever depends on what it names. */
   cascades: boolean;

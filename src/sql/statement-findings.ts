@@ -118,6 +118,10 @@ export class StatementFindings {
       case 'TypeCast':
         checkCast(value as Nodes['TypeCast']);
         break;
+      // A domain has checks, which may call what they like.
+      case 'typeName':
+        if (builtinType(value as Nodes['TypeName']) === undefined) this.#named((value as Nodes['TypeName']).names);
+        break;
       case 'LockingClause':
         this.#lock(value as Nodes['LockingClause']);
         break;
@@ -134,7 +138,11 @@ export class StatementFindings {
   }
 
   #call({ funcname }: Nodes['FuncCall']): void {
-    const [first, ...rest] = (funcname ?? []).map((part) => ('String' in part ? (part.String.sval ?? '') : ''));
+    this.#named(funcname);
+  }
+
+  #named(name: Nodes['FuncCall']['funcname']): void {
+    const [first, ...rest] = (name ?? []).map((part) => ('String' in part ? (part.String.sval ?? '') : ''));
     if (first === undefined || (rest.length > 0 && first === 'pg_catalog')) return;
     this.#calls.add(rest.at(-1) ?? first);
     if (this.#calls.size > MAX_FINDINGS) unsupported(TEXTS.tooComplex);

@@ -70,12 +70,15 @@ describe('quotas of schema objects', () => {
     await run('DROP SCHEMA filled');
   });
 
-  it('are 255 columns in a table', async () => {
-    await run(`CREATE TABLE q.wide (${numbers(254).map((n) => `c${n} int`)})`);
+  it('are 256 columns in a table, whatever the text says', async () => {
+    await run(`CREATE TABLE q.wide (${numbers(255).map((n) => `c${n} int`)})`);
     await run('ALTER TABLE q.wide ADD COLUMN last int');
     await expectRefused('ALTER TABLE q.wide ADD COLUMN more int', '54011', 'tables can have at most 255 columns');
     await run('ALTER TABLE q.wide DROP COLUMN last');
     await run('ALTER TABLE q.wide ADD COLUMN more int');
+    await run(`CREATE TABLE q.keyed (id int PRIMARY KEY, ${numbers(255).map((n) => `c${n} int`)})`);
+    const inIndex = 'cannot use more than 256 columns in an index';
+    await expectRefused('ALTER TABLE q.keyed ADD COLUMN more int', '54011', inIndex);
   });
 
   it('are 24 indexes on a table, with those of its constraints', async () => {
@@ -97,6 +100,12 @@ describe('quotas of schema objects', () => {
     for (const n of numbers(5)) await run(create(n));
     await expect(run(create(5))).rejects.toMatchObject({ code: '54000' });
   });
+});
+
+it('the definition of a view has at most 524 KiB', async () => {
+  const view = (bytes: number) => `CREATE VIEW q.long AS SELECT '${'x'.repeat(bytes)}' AS a`;
+  await run(view(524 * 1024 - 50));
+  await expectRefused(view(524 * 1024), '54000', 'view definition too large');
 });
 
 describe('an index without ASYNC', () => {

@@ -12,8 +12,11 @@ export interface TaggedSession {
 export const PROTOCOLS = ['simple', 'extended'] as const;
 export type Protocol = (typeof PROTOCOLS)[number];
 
-export async function openTagged(server: TestServer): Promise<TaggedSession> {
-  const client = await server.connect();
+export async function openTagged(
+  server: TestServer,
+  ...who: Parameters<TestServer['connect']>
+): Promise<TaggedSession> {
+  const client = await server.connect(...who);
   let tag = '';
   // Not in the declarations: pg's own stream of messages.
   const { connection } = client as unknown as { connection: NodeJS.EventEmitter };

@@ -161,11 +161,28 @@ it.each([
   ['a default', 'INSERT INTO calling (a) VALUES (1)'],
   ['a view', 'SELECT * FROM calls'],
   ['a view of a view', 'SELECT * FROM outer_calls'],
+  ['the check of a domain', 'INSERT INTO checked VALUES (1)'],
+  ['a cast to a domain', 'SELECT 1::public.checking'],
+  ['a cast to a domain over a domain', 'SELECT CAST(1 AS checking_twice)'],
+  ['a cast that looks like a function', 'SELECT checking(1)'],
+  ['a column of a function’s result', 'SELECT * FROM json_to_record(\'{"a": 1}\') AS r (a checking)'],
+  ['a row of a table', `SELECT json_populate_record(NULL::checked, '{"a": 1}')`],
+  ['a view of a cast', 'SELECT * FROM casting'],
+  ['the default of a domain', 'INSERT INTO defaulting (b) VALUES (1)'],
+  ['a function that says that it does not write', 'INSERT INTO disguised (a) VALUES (1)'],
 ])('the limit of rows counts what a function writes that %s calls', async (_, sql) => {
   await outcome(`CREATE FUNCTION writing() RETURNS int LANGUAGE sql VOLATILE AS '${MANY}; SELECT 1'`);
   await outcome('CREATE TABLE calling (a int, b int DEFAULT writing())');
   await outcome('CREATE VIEW calls AS SELECT writing() AS x');
   await outcome('CREATE VIEW outer_calls AS SELECT * FROM calls');
+  await outcome('CREATE DOMAIN checking AS int CHECK (writing() = VALUE)');
+  await outcome('CREATE DOMAIN checking_twice AS checking');
+  await outcome('CREATE TABLE checked (a checking)');
+  await outcome('CREATE VIEW casting AS SELECT n::checking FROM generate_series(1, 1) n');
+  await outcome('CREATE DOMAIN by_default AS int DEFAULT writing()');
+  await outcome('CREATE TABLE defaulting (a by_default, b int)');
+  await outcome("CREATE FUNCTION disguise(int) RETURNS boolean LANGUAGE sql STABLE AS 'SELECT Writing() = 1'");
+  await outcome('CREATE TABLE disguised (a int CHECK (disguise(a)))');
   expect(await query(sql)).toEqual([LIMIT, 'I']);
   expect(await outcome('SELECT a FROM told')).toBe('SELECT 0');
 });

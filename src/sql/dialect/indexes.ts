@@ -62,7 +62,7 @@ export const INDEX_RULES: Rules<'IndexStmt' | 'CreateStatsStmt' | 'AlterStatsStm
   AlterStatsStmt: {
     kind: 'ddl',
     check({ stxstattarget = 0 }) {
-      if (stxstattarget > MAX_STATISTICS_TARGET) unsupported(TEXTS.statisticsTarget);
+      if (stxstattarget > MAX_STATISTICS_TARGET) unsupported(TEXTS.statisticsTarget(stxstattarget));
     },
   },
 };

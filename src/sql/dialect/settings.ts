@@ -44,6 +44,8 @@ export const SESSION_SETTINGS: ReadonlyMap<string, string> = new Map([
   ['postern.dialect', 'dsql'],
   // So that the gateway learns when a statement waits for a lock; clients get none of these messages.
   ['client_min_messages', 'log'],
+  // In kB: the memory that a query may take (user guide, "Database limits"); here what it puts on disk beside.
+  ['temp_file_limit', '131072'],
 ]);
 
 /** The release that the service claims to be, whatever PostgreSQL 16 there is. */

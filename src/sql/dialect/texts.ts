@@ -81,8 +81,11 @@ export const TEXTS = {
 
   type: (name: string) => refusal(`datatype ${name} not supported`),
   keyType: (name: string) => refusal(`datatype ${name} is not supported in a key`),
-  /** The pattern was seen for jsonb; guessed for these. */
-  typeLimit: (name: string, bytes: number) =>
+  /** Of a declaration. `name` is the one in SQL, such as varchar. */
+  declaredLimit: (name: string, bytes: number) =>
+    refusal(`Datatype limit greater than ${bytes} bytes not supported for ${name}`, '54000'),
+  /** Of a value; in lower case, as observed. */
+  valueLimit: (name: string, bytes: number | string) =>
     refusal(`datatype limit greater than ${bytes} bytes not supported for ${name}`, '54000'),
   /** PostgreSQL's own: serial is no type of the service. */
   unknownType: (name: string, at: number | undefined): Refusal => ({
@@ -106,14 +109,21 @@ export const TEXTS = {
   exclusion: refusal('EXCLUDE constraint not supported'),
   /** guessed */
   deferrable: refusal('DEFERRABLE not supported for constraints other than foreign keys'),
+  /** It says 255, and the 256th was seen to be accepted. */
   columns: refusal('tables can have at most 255 columns', '54011'),
+  /** The index of a primary key holds all columns of its table. */
+  indexColumns: refusal('cannot use more than 256 columns in an index', '54011'),
   keyColumns: refusal('more than 8 column keys in an index are not supported', '54011'),
   viewSize: refusal('view definition too large', '54000'),
+  declaredKey: (bytes: number) => refusal(`key size greater than ${bytes} bytes not supported`, '54000'),
+  keySize: refusal('key size too large', '54000'),
+  rowSize: refusal('maximum row size exceeded', '54000'),
+  tempSpace: refusal('query requires more than allowed temp space of 131072 KB to execute', '54000'),
   sequenceCache: refusal(`CREATE SEQUENCE is not supported without an explicit cache size. ${CACHE}`),
   identityCache: refusal(`identity column is not supported without an explicit cache size. ${CACHE}`),
   identityType: (name: string) => refusal(`datatype ${name} not supported, identity column type must be bigint`),
-  /** guessed */
-  statisticsTarget: refusal('statistics target must be at most 100', '22023'),
+  statisticsTarget: (target: number) =>
+    refusal(`statistics target ${target} exceeds maximum allowed value of 100`, '22023'),
 
   addColumn: refusal('ALTER TABLE ADD COLUMN with constraint not supported'),
   alterTable: (what: string) => refusal(`unsupported ALTER TABLE ${what} statement`),

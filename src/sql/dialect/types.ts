@@ -49,8 +49,8 @@ const NO_KEY = new Set(['timetz', 'interval', 'bytea', 'json', 'jsonb']);
 
 /** Characters that a column may be declared for. */
 const LENGTHS = new Map([
-  ['bpchar', 4_096],
-  ['varchar', 65_535],
+  ['bpchar', { name: 'char', length: 4_096 }],
+  ['varchar', { name: 'varchar', length: 65_535 }],
 ]);
 
 /** In expressions nearly everything works; these do not. */
@@ -85,8 +85,8 @@ function columnRefusal(type: TypeName): Refusal | undefined {
   const name = builtinType(type);
   if (name === undefined) return undefined;
   if ((type.arrayBounds ?? []).length > 0) return TEXTS.type(`${formatType(name.replace(/^_/, ''))}[]`);
-  const length = LENGTHS.get(name);
-  if (length !== undefined && (firstModifier(type) ?? 0) > length) return TEXTS.typeLimit(formatType(name), length);
+  const most = LENGTHS.get(name);
+  if (most && (firstModifier(type) ?? 0) > most.length) return TEXTS.declaredLimit(most.name, most.length);
   return COLUMN_TYPES.has(name) ? undefined : TEXTS.type(formatType(name));
 }
 
