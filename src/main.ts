@@ -224,12 +224,14 @@ export async function startServer(setup: ServerSetup): Promise<RunningServer> {
       now,
       newRequestId: randomUUID,
     });
-    const { reasons, unready } = createReadiness(inForce, { store, fleet, trail, defaultClusterId });
+    const watched = { store, fleet, trail, control: engine, defaultClusterId };
+    const { reasons, unready, ailing } = createReadiness(inForce, watched);
     engine.failed.then((why) => reasons.add(`the control database cannot be started: ${why}`));
     const answeredFrom = inForce.derived(({ metricsFrom }) => answeredNetworks(metricsFrom));
     const probes: Probes = {
       metrics: () => ({ status: 200, contentType: CONTENT_TYPE, body: registry.text() }),
       unready,
+      ailing,
       get from() {
         return answeredFrom();
       },

@@ -39,9 +39,10 @@ export function figure(name: string, value: string): void {
   if (file) writeFileSync(file, `${name}: ${value}\n`, { flag: 'a' });
 }
 
-/** Median and largest of some times in ms. */
-export function times(all: readonly number[]): string {
+/** Median and largest of some times in ms, and how many are longer than they should be. */
+export function times(all: readonly number[], aim?: number): string {
   const sorted = [...all].sort((a, b) => a - b);
   const at = (share: number) => Math.round(sorted[Math.ceil(share * sorted.length) - 1] ?? Number.NaN);
-  return `median ${at(0.5)} ms, largest ${at(1)} ms of ${sorted.length}`;
+  const missed = aim === undefined ? '' : `, ${sorted.filter((ms) => ms > aim).length} above ${aim} ms`;
+  return `median ${at(0.5)} ms, largest ${at(1)} ms of ${sorted.length}${missed}`;
 }
