@@ -14,6 +14,7 @@ import { clusterEndpoint, isClusterId, newClusterId } from './clusters/names.ts'
 import { createBackUp } from './composition/backups.ts';
 import { bind } from './composition/binding.ts';
 import { namesIn, openDataDirectory, startControl } from './composition/data-directory.ts';
+import { limitOpenFiles } from './composition/open-files.ts';
 import { OptionsInForce, type ServerOptions } from './composition/options-in-force.ts';
 import { createQuotas, createThrottle } from './composition/quotas.ts';
 import { createReadiness } from './composition/readiness.ts';
@@ -204,6 +205,7 @@ export async function startServer(setup: ServerSetup): Promise<RunningServer> {
       lifecycle,
       regions,
     });
+    const openFiles = await limitOpenFiles(options, log);
     const tracing = openTracing(setup, undo);
     const apiFailures = createThrottle(() => inForce.current);
     const bodies = new HeldBodies();
@@ -236,7 +238,7 @@ export async function startServer(setup: ServerSetup): Promise<RunningServer> {
         return answeredFrom();
       },
     };
-    const api = createApiServer({ dispatch, log, probes });
+    const api = createApiServer({ dispatch, log, probes, openFiles });
 
     await awake;
     const aliases = new Map<string, string | undefined>([
@@ -257,6 +259,7 @@ export async function startServer(setup: ServerSetup): Promise<RunningServer> {
       clusters: createClusterDirectory({ store, fleet, account, regions, defaultClusterId, aliases }),
       fleet,
       ...createQuotas(() => inForce.current),
+      openFiles,
       sessions,
       audit,
       traffic,

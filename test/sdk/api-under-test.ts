@@ -125,6 +125,7 @@ export async function startApi({
     newRequestId: randomUUID,
   });
   const server = createApiServer({
+    openFiles: { take: () => ({ release: () => undefined }) },
     dispatch,
     log,
     probes: {
