@@ -56,9 +56,10 @@ describe(`a server that may have ${LIMIT} files open`, () => {
     expect((await door.probe('/readyz')).text).toBe('ready\n');
 
     for (const client of crowd) client.end();
-    sessions.pop()?.end();
+    // Calls of the API were made on connections that stay for a while, too.
+    for (const client of sessions.splice(0, 5)) client.end();
     await expect.poll(async () => (await login()) ?? 'in', eventually).toBe('in');
-    figure('open files', `with a limit of ${LIMIT}: ${sessions.length} sessions, the others refused with 53300`);
+    figure('open files', `with a limit of ${LIMIT}: ${MOST_SESSIONS} sessions, the others refused with 53300`);
     for (const client of sessions) client.end();
   });
 });
