@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { loadavg } from 'node:os';
 import { join } from 'node:path';
 import { CreateRoleCommand, PutRolePolicyCommand } from '@aws-sdk/client-iam';
 import { AssumeRoleCommand, GetCallerIdentityCommand } from '@aws-sdk/client-sts';
@@ -153,7 +154,12 @@ describe(`processes killed under a load of writes (seed ${SEED})`, () => {
         // Each in its turn, in an order that the seed decides.
         const name = NAMES[(n + Math.floor(SEED % NAMES.length)) % NAMES.length] as string;
         const before = new Set(told.users.keys());
-        took.get(name)?.push(await round(name, random));
+        const ms = await round(name, random);
+        took.get(name)?.push(ms);
+        if (ms > AIM) {
+          const load = loadavg()[0]?.toFixed(1);
+          figure('above the aim', `round ${n}, ${name}: ${Math.round(ms)} ms, when the machine’s load was ${load}`);
+        }
         await check();
         await checkUsers([...told.users.keys()].filter((user) => !before.has(user)));
       }
