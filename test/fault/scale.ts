@@ -19,6 +19,8 @@ export const LOGINS = amount('LOGINS', 150);
 export const SESSIONS = amount('SESSIONS', 100);
 /** In MiB: what a client asks for and does not read. */
 export const UNREAD = amount('UNREAD', 200);
+/** Clients at once that do not read it. */
+export const READERS = amount('READERS', 5);
 /** In ms, for a whole test: rounds that are asked for take as long as they take. */
 export const LIMIT = 120_000 + ROUNDS * 30_000 + (LOGINS + SESSIONS + 2 * HALF_OPEN) * 50;
 
