@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { CreateUserCommand } from '@aws-sdk/client-iam';
 import { afterAll, describe, expect, it } from 'vitest';
 import { cleanUp, makeFolder, type StartedServer, startServerProcess } from '../harness/cli.ts';
@@ -16,7 +18,8 @@ const TLS = { rejectUnauthorized: false };
 
 describe(`a server that may have ${LIMIT} files open`, () => {
   it('says so, refuses what is too much with 53300 or not at all, and goes on with what it has', async () => {
-    const server: StartedServer = await startServerProcess(await makeFolder(), ['--connection-rate', '0'], {
+    const folder = await makeFolder();
+    const server: StartedServer = await startServerProcess(folder, ['--connection-rate', '0'], {
       openFiles: LIMIT,
     });
     const door = new Door(() => server);
@@ -52,8 +55,20 @@ describe(`a server that may have ${LIMIT} files open`, () => {
       client.query('SELECT 1');
       expect((await client.until('Z')).some(({ type }) => type === 'D')).toBe(true);
     }
-    await door.iam().send(new CreateUserCommand({ UserName: 'meanwhile' }));
+    const createUser = (name: string) =>
+      door
+        .iam()
+        .send(new CreateUserCommand({ UserName: name }))
+        .then(
+          () => 'done',
+          (error: Error) => error.name,
+        );
+    expect(await createUser('meanwhile')).toBe('done');
     expect((await door.probe('/readyz')).text).toBe('ready\n');
+    // What the server keeps for itself is there when it needs it.
+    const pidFile = join(folder, '.postern', 'control', 'postmaster.pid');
+    process.kill(Number(readFileSync(pidFile, 'utf8').split('\n')[0]), 'SIGKILL');
+    await expect.poll(() => createUser('afterwards'), eventually).toBe('done');
 
     for (const client of crowd) client.end();
     // Calls of the API were made on connections that stay for a while, too.
