@@ -1,6 +1,7 @@
 import { sourceOf } from '../iam/source-address.ts';
 import { Refused } from '../refused.ts';
 import type { Gateway } from './gateway.ts';
+import type { Admission, Quotas } from './quotas.ts';
 
 /** What a connection has from its first moment on, before it has sent a byte. */
 export interface Entry {
@@ -25,28 +26,28 @@ export function enter(
   const file = openFiles.take(FOR_API);
   if (!file) return undefined;
   const source = sourceOf(address);
-  try {
-    const { place, refused } = admitted();
-    return {
-      refused,
-      release() {
-        file.release();
-        place.release();
-      },
-    };
-  } catch (error) {
+  const admitted = admission(addressQuotas, source);
+  const refused = admitted instanceof Refused ? admitted : undefined;
+  // Being told costs a TLS handshake: a few get it, the others find their connection closed.
+  const place = admitted instanceof Refused ? admission(addressRefusals, source) : admitted;
+  if (place instanceof Refused) {
     file.release();
-    if (error instanceof Refused) return undefined;
-    throw error;
+    return undefined;
   }
+  return {
+    refused,
+    release() {
+      file.release();
+      place.release();
+    },
+  };
+}
 
-  function admitted() {
-    try {
-      return { place: addressQuotas.admit(source), refused: undefined };
-    } catch (error) {
-      if (!(error instanceof Refused)) throw error;
-      // Being told costs a TLS handshake: a few get it, the others find their connection closed.
-      return { place: addressRefusals.admit(source), refused: error };
-    }
+function admission(quotas: Quotas, holder: string): Admission | Refused {
+  try {
+    return quotas.admit(holder);
+  } catch (error) {
+    if (error instanceof Refused) return error;
+    throw error;
   }
 }
