@@ -14,6 +14,7 @@ import { clusterEndpoint, isClusterId, newClusterId } from './clusters/names.ts'
 import { createBackUp } from './composition/backups.ts';
 import { bind } from './composition/binding.ts';
 import { namesIn, openDataDirectory, startControl } from './composition/data-directory.ts';
+import { limitOpenFiles } from './composition/open-files.ts';
 import { OptionsInForce, type ServerOptions } from './composition/options-in-force.ts';
 import { createQuotas, createThrottle } from './composition/quotas.ts';
 import { createReadiness } from './composition/readiness.ts';
@@ -204,6 +205,7 @@ export async function startServer(setup: ServerSetup): Promise<RunningServer> {
       lifecycle,
       regions,
     });
+    const openFiles = await limitOpenFiles(options, log);
     const tracing = openTracing(setup, undo);
     const apiFailures = createThrottle(() => inForce.current);
     const bodies = new HeldBodies();
@@ -224,17 +226,19 @@ export async function startServer(setup: ServerSetup): Promise<RunningServer> {
       now,
       newRequestId: randomUUID,
     });
-    const { reasons, unready } = createReadiness(inForce, { store, fleet, trail, defaultClusterId });
+    const watched = { store, fleet, trail, control: engine, defaultClusterId };
+    const { reasons, unready, ailing } = createReadiness(inForce, watched);
     engine.failed.then((why) => reasons.add(`the control database cannot be started: ${why}`));
     const answeredFrom = inForce.derived(({ metricsFrom }) => answeredNetworks(metricsFrom));
     const probes: Probes = {
       metrics: () => ({ status: 200, contentType: CONTENT_TYPE, body: registry.text() }),
       unready,
+      ailing,
       get from() {
         return answeredFrom();
       },
     };
-    const api = createApiServer({ dispatch, log, probes });
+    const api = createApiServer({ dispatch, log, probes, openFiles });
 
     await awake;
     const aliases = new Map<string, string | undefined>([
@@ -255,6 +259,7 @@ export async function startServer(setup: ServerSetup): Promise<RunningServer> {
       clusters: createClusterDirectory({ store, fleet, account, regions, defaultClusterId, aliases }),
       fleet,
       ...createQuotas(() => inForce.current),
+      openFiles,
       sessions,
       audit,
       traffic,

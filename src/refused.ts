@@ -45,6 +45,7 @@ export type WireKind =
   | 'address-rate-exceeded'
   | 'principal-connections-exceeded'
   | 'principal-rate-exceeded'
+  | 'open-files-exceeded'
   | 'waking-up'
   | 'cluster-deleted'
   | 'engine-unavailable'

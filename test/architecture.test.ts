@@ -25,6 +25,7 @@ const EVERYBODY = [
   'engine',
   'config',
   'tls',
+  'machine',
 ];
 
 /** What the files of a folder may import besides themselves; a longer folder's row wins. */

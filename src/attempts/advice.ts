@@ -68,6 +68,8 @@ const ADVICE: Readonly<Record<AccessKind | WireKind, Advice>> = {
     `Close connections of this principal that are not needed, or let it have more (--connections-per-principal): ${detail}.`,
   'principal-rate-exceeded': (_, detail) =>
     `Keep connections open and use them again (a pool), or let a principal make more (--connection-rate-per-principal): ${detail}.`,
+  'open-files-exceeded': (_, detail) =>
+    `Close connections that are not needed, or start Postern with a higher limit of open files (ulimit -n, LimitNOFILE): ${detail}.`,
   'waking-up': () => 'Connect again: the cluster is awake in a moment. (--fidelity local lets the connection wait.)',
   'cluster-deleted': () => 'Connect to a cluster that exists: this one was deleted while the session was being opened.',
   'unknown-database': () => 'Connect to the database postgres: a cluster has no other.',

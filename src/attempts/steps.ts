@@ -54,6 +54,7 @@ const STEP_OF: Readonly<Record<AccessKind | WireKind, Step | null>> = {
   'no-mapping': 'role',
   'no-login': 'role',
   'waking-up': 'role',
+  'open-files-exceeded': 'session',
   'mapping-revoked': 'session',
   'cluster-deleted': 'session',
   'unknown-database': 'session',

@@ -54,8 +54,8 @@ export async function startControl(
   const settings = { name: 'control', folder, durable, maxConnections: CONTROL_CONNECTIONS };
   const engine = await keepRunning(() => host.start(settings), log, now);
   undo.push(() => engine.stop());
-  const connection = () => {
-    const { socketPath, superuser: user } = engine.current();
+  const connection = async () => {
+    const { socketPath, superuser: user } = await engine.running();
     return { socketPath, user, database: 'postgres' };
   };
   const store = await openStore({ connection, log });

@@ -5,6 +5,10 @@ import { type QuotaKinds, type QuotaLimits, Quotas } from '../gateway/quotas.ts'
 
 const clock = () => performance.now();
 
+const OF_ADDRESSES: QuotaKinds = { open: 'address-connections-exceeded', rate: 'address-rate-exceeded' };
+/** Connections of one address, beyond its limit, that are told so at a time. */
+const REFUSALS_AT_ONCE = 10;
+
 type LimitsInForce = () => LimitOptions;
 
 /** Limits that are looked up each time, since they can change while the server runs. */
@@ -31,7 +35,7 @@ function limited(limits: () => Omit<QuotaLimits, 'burst'>, kinds: QuotaKinds): Q
 /** What a cluster, an address and a principal get, and how often somebody may fail. */
 export function createQuotas(
   options: LimitsInForce,
-): Pick<Gateway, 'quotas' | 'addressQuotas' | 'principalQuotas' | 'failedLogins'> {
+): Pick<Gateway, 'quotas' | 'addressQuotas' | 'addressRefusals' | 'principalQuotas' | 'failedLogins'> {
   const ofCluster = lookedUp(() => {
     const { maxConnections, connectionRate: rate, connectionBurst: burst } = options();
     return { maxConnections, rate, burst };
@@ -40,8 +44,9 @@ export function createQuotas(
     quotas: new Quotas(ofCluster, clock),
     addressQuotas: limited(
       () => ({ maxConnections: options().connectionsPerAddress, rate: options().connectionRatePerAddress }),
-      { open: 'address-connections-exceeded', rate: 'address-rate-exceeded' },
+      OF_ADDRESSES,
     ),
+    addressRefusals: new Quotas({ maxConnections: REFUSALS_AT_ONCE, rate: 0, burst: 0 }, clock, OF_ADDRESSES),
     principalQuotas: limited(
       () => ({ maxConnections: options().connectionsPerPrincipal, rate: options().connectionRatePerPrincipal }),
       { open: 'principal-connections-exceeded', rate: 'principal-rate-exceeded' },

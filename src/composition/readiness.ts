@@ -1,6 +1,7 @@
 import type { Trail } from '../audit/audit.ts';
 import type { Fleet } from '../clusters/fleet.ts';
-import type { Store } from '../state/store.ts';
+import type { KeptEngine } from '../engine/kept.ts';
+import type { ControlStore } from '../state/control-store.ts';
 import type { OptionsInForce } from './options-in-force.ts';
 
 /** Why no client should be sent here. */
@@ -9,6 +10,8 @@ export interface Readiness {
   readonly reasons: Set<string>;
   /** These and what is found by looking. Empty: clients may come. */
   unready(): string[];
+  /** What does not work, though clients may come. */
+  ailing(): string[];
 }
 
 export function createReadiness(
@@ -17,8 +20,9 @@ export function createReadiness(
     store,
     fleet,
     trail,
+    control,
     defaultClusterId,
-  }: { store: Store; fleet: Fleet; trail: Trail | undefined; defaultClusterId: string },
+  }: { store: ControlStore; fleet: Fleet; trail: Trail | undefined; control: KeptEngine; defaultClusterId: string },
 ): Readiness {
   const reasons = new Set(['the listeners are not open yet']);
   return {
@@ -33,6 +37,12 @@ export function createReadiness(
         fleet.wake(cluster.database).catch(() => undefined);
       }
       return found;
+    },
+    // Logins are decided from memory meanwhile: nobody is served better by being sent away.
+    ailing() {
+      const [why] = control.away?.split('\n', 1) ?? [];
+      if (why !== undefined) return [`the control database does not start and is tried again: ${why}`];
+      return store.health().connected ? [] : ['the control database is away and changes are refused'];
     },
   };
 }

@@ -20,7 +20,7 @@ interface Kept {
   quiet: () => Promise<void>;
 }
 
-async function keep(starts: Start[], whenUsedUp: Start = 'stays'): Promise<Kept> {
+async function keep(starts: Start[], whenUsedUp: Start = 'stays', waiting = async () => {}): Promise<Kept> {
   let time = 0;
   let count = 0;
   let kill: (how: string) => void = () => undefined;
@@ -34,7 +34,10 @@ async function keep(starts: Start[], whenUsedUp: Start = 'stays'): Promise<Kept>
     if (next === 'dies') kill('died at once');
     return { socketPath: `/${count}`, superuser: 'postern', pid: count, ended, stop: async () => undefined };
   };
-  const pause = async (ms: number) => void waits.push(ms);
+  const pause = async (ms: number) => {
+    waits.push(ms);
+    await waiting();
+  };
   const kept = await keepRunning(start, log, () => new Date(time), pause);
   return {
     kept,
@@ -69,8 +72,25 @@ describe('a server that is kept running', () => {
     const { kept, kill, quiet, waits } = await keep([full, full, full, full, full, full, full]);
     kill();
     await quiet();
-    expect(waits).toEqual([100, 200, 400, 800, 1600, 2000, 2000]);
+    expect(waits).toEqual([100, 200, 400, 800, 1000, 1000, 1000]);
     expect(kept.current().socketPath).toBe('/9');
+  });
+
+  it('says while it cannot be started why, and gives the next one to who waits for it', async () => {
+    const full = new Error('no space left on device');
+    let room: () => void = () => undefined;
+    const waiting = new Promise<void>((resolve) => {
+      room = resolve;
+    });
+    const { kept, kill, quiet } = await keep([full], 'stays', () => waiting);
+    const first = await kept.running();
+    kill();
+    await quiet();
+    const next = kept.running();
+    expect({ away: kept.away, current: kept.current() }).toEqual({ away: 'no space left on device', current: first });
+    room();
+    expect((await next).socketPath).toBe('/3');
+    expect({ away: kept.away, current: kept.current() }).toEqual({ away: undefined, current: await next });
   });
 
   it('waits also before one that dies as soon as it has started, until it has run for a while', async () => {

@@ -6,6 +6,10 @@ import type { Engine } from './port.ts';
 export interface KeptEngine {
   /** The one that runs now, or ran last; its socket may be another after a restart. */
   current(): Engine;
+  /** Resolves as soon as one runs; with one that has just died, when nobody has noticed yet. Never, once it has failed or stopped. */
+  running(): Promise<Engine>;
+  /** Why there is none, once a start has failed; undefined while one runs or the first start is under way. */
+  readonly away: string | undefined;
   /** Resolves when the server could not be brought back for an hour, with a text that says why. */
   failed: Promise<string>;
   stop(): Promise<void>;
@@ -13,7 +17,7 @@ export interface KeptEngine {
 
 /** In ms, before a server is started again that has just been started or could not be: the first, and the longest. */
 const FIRST_WAIT = 100;
-const LONGEST_WAIT = 2_000;
+const LONGEST_WAIT = 1_000;
 /** In ms: who has run that long has not ended because of its start. */
 const STEADY = 2_000;
 /** In ms of waiting: a disk that is full has room again some time; what lasts longer a restart does not mend. */
@@ -34,6 +38,8 @@ export async function keepRunning(
   const stopping = new AbortController();
   let stopped: Promise<void> | undefined;
   let restarting: Promise<void> | undefined;
+  let running: Promise<Engine> = Promise.resolve(engine);
+  let away: string | undefined;
   let wait = 0;
   let waited = 0;
   let fail: (why: string) => void = () => undefined;
@@ -45,11 +51,14 @@ export async function keepRunning(
 
   function watch(watched: Engine): void {
     watched.ended.then((how) => {
-      if (!stopping.signal.aborted) restarting = restart(how);
+      if (stopping.signal.aborted) return;
+      running = new Promise((resolve) => {
+        restarting = restart(how, resolve);
+      });
     });
   }
 
-  async function restart(how: string): Promise<void> {
+  async function restart(how: string, runs: (engine: Engine) => void): Promise<void> {
     // A clock that was set back has seen enough, too.
     if (Math.abs(now().getTime() - startedAt.getTime()) >= STEADY) wait = waited = 0;
     log.error({ how }, 'the PostgreSQL of the control database ended and is started again');
@@ -61,12 +70,14 @@ export async function keepRunning(
       try {
         engine = await start();
         startedAt = now();
+        away = undefined;
         watch(engine);
+        runs(engine);
         return;
       } catch (error) {
         const { message } = error as Error;
         if (message !== why) log.error({ err: error }, 'the PostgreSQL of the control database does not start');
-        why = message;
+        away = why = message;
       }
       if (waited >= PATIENCE) how = why;
     }
@@ -75,6 +86,10 @@ export async function keepRunning(
 
   return {
     current: () => engine,
+    running: () => running,
+    get away() {
+      return away;
+    },
     failed,
     stop() {
       stopping.abort();

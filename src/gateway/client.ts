@@ -80,6 +80,6 @@ export class Client {
 }
 
 /** An IPv4 client of a listener for both families has an IPv4-mapped address (RFC 4291 §2.5.5.2). */
-function plainAddress(address: string | undefined): string {
+export function plainAddress(address: string | undefined): string {
   return (address ?? '').replace(/^::ffff:/, '');
 }

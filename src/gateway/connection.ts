@@ -2,7 +2,6 @@ import type { Socket } from 'node:net';
 import { type Attempt, type AttemptEnd, cut, factsOf } from '../attempts/attempt.ts';
 import type { ChangedRoles } from '../audit/role-changes.ts';
 import type { AwakeCluster, Cluster } from '../clusters/cluster.ts';
-import { sourceOf } from '../iam/source-address.ts';
 import { Refused } from '../refused.ts';
 import { ADMIN_ROLE } from '../roles/catalog-sql.ts';
 import { SESSION_FACTS } from '../roles/session-sql.ts';
@@ -10,6 +9,7 @@ import { type Admitted, admit, type CancelAsked } from './admit.ts';
 import { ConnectionEnded } from './byte-reader.ts';
 import { Client } from './client.ts';
 import { cancelInEngine, openEngineSession } from './engine-session.ts';
+import { SPARE_FILES } from './entry.ts';
 import type { Gateway } from './gateway.ts';
 import { cancelKeyLength, greeting, versionAnswer } from './greet.ts';
 import { limitTime } from './lifetime.ts';
@@ -32,7 +32,8 @@ export interface Connection {
   ended: Promise<void>;
 }
 
-export function openConnection(socket: Socket, gateway: Gateway): Connection {
+/** `refused`: what the client is told as soon as it can be, and nothing else is done for it but to cancel a query. */
+export function openConnection(socket: Socket, gateway: Gateway, refused: Refused | undefined): Connection {
   const client = new Client(socket);
   const attempt: Attempt = {
     connectionId: gateway.newConnectionId(),
@@ -40,7 +41,7 @@ export function openConnection(socket: Socket, gateway: Gateway): Connection {
     sourceAddress: client.remoteAddress,
   };
   let relay: Relay | undefined;
-  const ended = run(client, gateway, attempt, (opened) => {
+  const ended = run(client, gateway, attempt, refused, (opened) => {
     relay = opened;
   });
   return {
@@ -56,7 +57,16 @@ export function openConnection(socket: Socket, gateway: Gateway): Connection {
   };
 }
 
-async function run(client: Client, gateway: Gateway, attempt: Attempt, serving: (relay: Relay) => void): Promise<void> {
+/** In ms, for a client that is to be told a refusal to come so far. */
+const TELLING_TIME = 5_000;
+
+async function run(
+  client: Client,
+  gateway: Gateway,
+  attempt: Attempt,
+  refused: Refused | undefined,
+  serving: (relay: Relay) => void,
+): Promise<void> {
   const { audit, attempts } = gateway;
   const began = performance.now();
   const trace = gateway.traceLogin(attempt);
@@ -81,9 +91,10 @@ async function run(client: Client, gateway: Gateway, attempt: Attempt, serving: 
     attempt.end ??= end;
     attempts.add(attempt);
   };
+  const time = refused ? Math.min(TELLING_TIME, gateway.loginTime) : gateway.loginTime;
   const deadline = setTimeout(() => {
-    client.fail(new Refused('login-timeout', { detail: `not logged in after ${gateway.loginTime} ms` }));
-  }, gateway.loginTime);
+    client.fail(refused ?? new Refused('login-timeout', { detail: `not logged in after ${time} ms` }));
+  }, time);
   try {
     const admitted = await admit(client, gateway.tls());
     if (admitted.kind === 'cancel') {
@@ -96,13 +107,14 @@ async function run(client: Client, gateway: Gateway, attempt: Attempt, serving: 
     attempts.add(attempt);
     const request = readSessionRequest(admitted.parameters, gateway.dialect);
     attempt.request = { user: cut(request.user), database: cut(request.database) };
-    held.push(gateway.addressQuotas.admit(sourceOf(client.remoteAddress)));
+    if (refused) throw refused;
     const cluster = resolve(admitted, request, client, gateway);
     attempt.cluster = { id: cluster.id, arn: cluster.arn };
     held.push(gateway.quotas.admit(cluster.id));
     const answer = versionAnswer(admitted.minor, request.unknownProtocolOptions);
     if (answer) client.stream.write(answer);
     const permitted = await login(client, request, cluster, { ...gateway, ...door }, attempt);
+    held.push(sessionFile(gateway));
     const opened = { client, permitted, minor: admitted.minor, request, cluster };
     const facts = factsOf(attempt);
     const report: SessionReport = {
@@ -160,6 +172,13 @@ function resolve(admitted: Admitted, request: SessionRequest, client: Client, { 
     clusterId: request.clusterId,
     localAddress: client.localAddress,
   });
+}
+
+/** For the session in the engine. Throws Refused when there is none left. */
+function sessionFile({ openFiles }: Gateway): { release(): void } {
+  const file = openFiles.take(SPARE_FILES);
+  if (!file) throw new Refused('open-files-exceeded', { detail: 'no file descriptor is left for the session' });
+  return file;
 }
 
 /** Throws Refused when the cluster is not there any more. */

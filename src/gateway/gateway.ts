@@ -21,8 +21,12 @@ export interface Gateway extends Omit<LoginDependencies, 'wake' | 'passed' | 'ch
   quotas: Quotas;
   /** Of each source address and of each principal. */
   addressQuotas: Quotas;
+  /** Those of an address that are still told that it has too many. */
+  addressRefusals: Quotas;
   principalQuotas: Quotas;
   failedLogins: FailedLogins;
+  /** File descriptors for clients and their sessions; undefined where then fewer than `spare` would be left. */
+  openFiles: { take(spare: number): { release(): void } | undefined };
   sessions: Sessions;
   audit: Audit;
   traffic: Traffic;

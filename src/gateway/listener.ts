@@ -1,6 +1,8 @@
 import { createServer, type Server, type Socket } from 'node:net';
 import { Refused } from '../refused.ts';
+import { plainAddress } from './client.ts';
 import { type Connection, openConnection } from './connection.ts';
+import { enter } from './entry.ts';
 import type { Gateway } from './gateway.ts';
 
 /** Accepts clients on one port for all clusters. */
@@ -8,7 +10,7 @@ export interface Listener {
   port: number;
   /** Open connections, those that are logging in included. */
   readonly count: number;
-  /** Connections that were closed at once, without a word, since there were too many. */
+  /** Connections that were closed at once, without a word, since there were too many, in all or of their address. */
   readonly dropped: number;
   /**
    * Takes no more clients; ends those that are idle, and the others when their transaction ends or `grace` ms are over.
@@ -25,13 +27,15 @@ export async function listen(address: { host: string; port: number }, gateway: G
   const connections = new Set<Connection>();
   let dropped = 0;
   const server = createServer({ pauseOnConnect: false, noDelay: true }, (socket: Socket) => {
-    if (connections.size >= MAX_CONNECTIONS) {
+    const entry = connections.size < MAX_CONNECTIONS ? enter(plainAddress(socket.remoteAddress), gateway) : undefined;
+    if (!entry) {
       dropped++;
       socket.destroy();
       return;
     }
     socket.setKeepAlive(true, 60_000);
-    const connection = openConnection(socket, gateway);
+    socket.once('close', entry.release);
+    const connection = openConnection(socket, gateway, entry.refused);
     connections.add(connection);
     connection.ended.then(() => connections.delete(connection));
   });

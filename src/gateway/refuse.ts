@@ -46,6 +46,7 @@ const TEXTS: Record<GatewayKind, { code: string; message: string }> = {
   'address-rate-exceeded': TOO_FAST,
   'principal-connections-exceeded': TOO_MANY,
   'principal-rate-exceeded': TOO_FAST,
+  'open-files-exceeded': TOO_MANY,
   'waking-up': {
     code: '57P03',
     message: 'unable to accept connection, waking up cluster, please retry later',

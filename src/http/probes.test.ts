@@ -6,6 +6,7 @@ const asked = (source: string | undefined, networks: readonly Network[] = [], ho
     {
       metrics: () => ({ status: 200, contentType: 'text/plain', body: '' }),
       unready: () => [],
+      ailing: () => [],
       from: answeredNetworks(networks),
     },
     { method: 'GET', url: '/healthz', headers: { host }, source },

@@ -17,6 +17,8 @@ export interface Probes {
   metrics: () => ProbeAnswer;
   /** Why no client should be sent here; empty when all is well. */
   unready: () => readonly string[];
+  /** What is wrong although clients may come. */
+  ailing: () => readonly string[];
   /** Whose questions are answered. */
   from: BlockList;
 }
@@ -79,8 +81,9 @@ const PATHS = {
   '/healthz': () => ({ status: 200, contentType: PLAIN, body: 'ok\n' }),
   '/readyz': (probes: Probes) => {
     const reasons = probes.unready();
-    if (reasons.length === 0) return { status: 200, contentType: PLAIN, body: 'ready\n' };
-    return { status: 503, contentType: PLAIN, body: `not ready\n${reasons.map((reason) => `- ${reason}\n`).join('')}` };
+    const [status, first] = reasons.length === 0 ? [200, 'ready'] : [503, 'not ready'];
+    const lines = [first, ...[...reasons, ...probes.ailing()].map((reason) => `- ${reason}`)];
+    return { status, contentType: PLAIN, body: lines.map((line) => `${line}\n`).join('') };
   },
 } as const satisfies Record<string, (probes: Probes) => ProbeAnswer>;
 

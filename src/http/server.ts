@@ -29,10 +29,13 @@ export function createApiServer({
   dispatch,
   log,
   probes,
+  openFiles,
 }: {
   dispatch: Dispatch;
   log: Log;
   probes: Probes;
+  /** File descriptors for connections; undefined where there is none left. */
+  openFiles: { take(): { release(): void } | undefined };
 }): ApiServer {
   const server = createServer({
     maxHeaderSize: MAX_HEADERS_SIZE,
@@ -43,6 +46,11 @@ export function createApiServer({
     requireHostHeader: true,
   });
   server.maxConnections = MAX_CONNECTIONS;
+  server.on('connection', (socket) => {
+    const file = openFiles.take();
+    if (file) socket.once('close', file.release);
+    else socket.destroy();
+  });
   let closing: Promise<void> | undefined;
 
   const answer = async (incoming: IncomingMessage, response: ServerResponse): Promise<void> => {

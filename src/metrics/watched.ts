@@ -43,7 +43,11 @@ export function readWatched(registry: Registry, watched: Watched): void {
 
   gauge('postern_ready', 'Whether /readyz says so.', () => Number(watched.ready()));
   gauge('postern_connections', 'Open connections, those that are logging in included.', watched.connections);
-  counter('postern_connections_dropped_total', 'Connections beyond 12,000, closed without a word.', watched.dropped);
+  counter(
+    'postern_connections_dropped_total',
+    'Connections closed without a word: too many, in all or of their address.',
+    watched.dropped,
+  );
   gauge('postern_sessions', 'Open sessions by cluster; the 50 with the most, the rest as other.', () =>
     sessionsByCluster(watched.sessions),
   );

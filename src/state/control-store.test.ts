@@ -19,10 +19,12 @@ afterEach(async () => {
   for (const store of open.splice(0)) await store.close();
 });
 
-async function openAt(socketPath: string | (() => string)): Promise<ControlStore> {
+async function openAt(socketPath: string | (() => string | Promise<string>)): Promise<ControlStore> {
   const user = { user: 'postern', database: 'postgres' };
   const connection =
-    typeof socketPath === 'string' ? { socketPath, ...user } : () => ({ socketPath: socketPath(), ...user });
+    typeof socketPath === 'string'
+      ? { socketPath, ...user }
+      : async () => ({ socketPath: await socketPath(), ...user });
   const store = await openStore({ connection, log: silent });
   open.push(store);
   return store;
@@ -185,6 +187,29 @@ describe('when the connection breaks', () => {
     await other.change((draft) => draft.put('clusters', 'b', cluster('b')));
     await expect(changed).resolves.toBe('result');
     await until(() => expect(store.all('clusters')).toEqual([cluster('a'), cluster('b')]));
+  });
+
+  it('waits while the database is being started, and is there as soon as it runs', async () => {
+    let runs: (path: string) => void = () => undefined;
+    const started = new Promise<string>((resolve) => {
+      runs = resolve;
+    });
+    let asked = 0;
+    const store = await openAt(() => (asked++ === 0 ? breaker.socketPath : started));
+    await breaker.close();
+    await until(() => expect(asked).toBe(2));
+    expect(store.health().connected).toBe(false);
+    runs(engine.socketPath);
+    await until(() => expect(store.health().connected).toBe(true));
+    expect(asked).toBe(2);
+  });
+
+  it('can be closed while the database is being started and never will be', async () => {
+    let asked = 0;
+    const store = await openAt(() => (asked++ === 0 ? breaker.socketPath : new Promise(() => undefined)));
+    await breaker.close();
+    await until(() => expect(asked).toBe(2));
+    await store.close();
   });
 
   it('sees after a reconnection what it was not told of', async () => {

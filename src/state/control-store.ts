@@ -13,11 +13,11 @@ import { drafted } from './tables.ts';
 const MAX_WAITING = 1000;
 /**
  * Between attempts to reconnect, in milliseconds: the first, and the longest; each is a little longer than the one before,
- * so that a database which is back is found after a fifth more of the time that it was away.
+ * so that a database which is back is found after a tenth more of the time that it was away.
  */
 const FIRST_BACKOFF = 25;
-const BACKOFF_GROWTH = 1.25;
-const LONGEST_BACKOFF = 2000;
+const BACKOFF_GROWTH = 1.1;
+const LONGEST_BACKOFF = 500;
 /** How long a change whose COMMIT went unanswered waits to learn what became of it, in milliseconds. */
 const OUTCOME_LIMIT = 30_000;
 
@@ -42,24 +42,28 @@ export interface ControlStore extends Store {
  * `postern.revision`, and brings memory up to date before it reads when another process was faster. Others' changes
  * are seen soon after their commit, by a notice, and all of them after a reconnection.
  *
- * `connection` may be a function, asked before each attempt: a server started again may have another socket.
+ * `connection` may be a function, asked before each attempt: a server started again may have another socket. While it is
+ * being started the promise waits, so that it is reached as soon as it runs.
  *
  * Throws an Error when the database cannot be reached or is of a newer Postern.
  */
 export async function openStore(options: {
-  connection: ControlConnection | (() => ControlConnection);
+  connection: ControlConnection | (() => ControlConnection | Promise<ControlConnection>);
   log: Log;
 }): Promise<ControlStore> {
   const { connection, log } = options;
   const store = new OpenStore(typeof connection === 'function' ? connection : () => connection, log);
-  await store.connect(migrate);
+  await store.open();
   return store;
 }
 
 class OpenStore implements ControlStore {
-  readonly #connection: () => ControlConnection;
+  readonly #connection: () => ControlConnection | Promise<ControlConnection>;
   readonly #log: Log;
   readonly #closing = new AbortController();
+  readonly #closed = new Promise<undefined>((resolve) => {
+    this.#closing.signal.addEventListener('abort', () => resolve(undefined));
+  });
   #memory!: Loaded;
   /** Undefined while the database is away. */
   #client: Client | undefined;
@@ -72,7 +76,7 @@ class OpenStore implements ControlStore {
   /** In ms, by `performance.now`. */
   #freshAt = performance.now();
 
-  constructor(connection: () => ControlConnection, log: Log) {
+  constructor(connection: () => ControlConnection | Promise<ControlConnection>, log: Log) {
     this.#connection = connection;
     this.#log = log;
   }
@@ -102,9 +106,13 @@ class OpenStore implements ControlStore {
     await client?.end().catch(() => undefined);
   }
 
+  async open(): Promise<void> {
+    await this.#connect(await this.#connection(), migrate);
+  }
+
   /** Connects and loads everything; only then changes are accepted. */
-  async connect(prepare: (client: Client) => Promise<void>): Promise<void> {
-    const client = await connectControl(this.#connection());
+  async #connect(connection: ControlConnection, prepare: (client: Client) => Promise<void>): Promise<void> {
+    const client = await connectControl(connection);
     this.#announced = 0;
     let gone = false;
     client.once('end', () => {
@@ -249,18 +257,18 @@ class OpenStore implements ControlStore {
   }
 
   async #reconnect(): Promise<void> {
-    for (
-      let wait = FIRST_BACKOFF;
-      !this.#closing.signal.aborted;
-      wait = Math.min(wait * BACKOFF_GROWTH, LONGEST_BACKOFF)
-    ) {
+    const { signal } = this.#closing;
+    for (let wait = FIRST_BACKOFF; !signal.aborted; wait = Math.min(wait * BACKOFF_GROWTH, LONGEST_BACKOFF)) {
       try {
-        await this.connect(checkVersion);
+        const connection = await Promise.race([this.#connection(), this.#closed]);
+        // It may never come, once the store is closed.
+        if (!connection) return;
+        await this.#connect(connection, checkVersion);
         this.#log.info('the control database is back');
         return;
       } catch (error) {
         this.#log.debug({ err: error }, 'the control database is still away');
-        await pause(wait, undefined, { signal: this.#closing.signal }).catch(() => undefined);
+        await pause(wait, undefined, { signal }).catch(() => undefined);
       }
     }
   }

@@ -2,8 +2,10 @@ import { networkInterfaces } from 'node:os';
 import pg from 'pg';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import type { Options } from '../../src/config/options.ts';
+import { cancelRequest } from '../../src/pgwire/messages.ts';
 import { eventually } from '../harness/clusters.ts';
 import { startTestServer, type TestServer } from '../harness/server.ts';
+import { WireClient } from '../harness/wire.ts';
 
 let postern: TestServer;
 const start = async (changes: Partial<Options>) => {
@@ -27,6 +29,44 @@ describe('limits of an address and of a principal', () => {
     expect(why()).toMatchObject({ step: 'startup', change: expect.stringContaining('--connections-per-address') });
     await first.end();
     await vi.waitFor(() => postern.connect(), eventually);
+  });
+
+  it('counts a connection from its first moment on, whether it says anything or not', async () => {
+    await start({ connectionsPerAddress: 2 });
+    const silent = await Promise.all([1, 2].map(() => WireClient.tcp(postern.server.pgPort)));
+    await expect(postern.connect()).rejects.toMatchObject(TOO_MANY);
+    silent[0]?.end();
+    await vi.waitFor(() => postern.connect(), eventually);
+  });
+
+  it('tells ten connections of an address at a time that there are too many, and closes others without a word', async () => {
+    await start({ connectionsPerAddress: 1 });
+    const client = await postern.connect();
+    await Promise.all(Array.from({ length: 10 }, () => WireClient.tcp(postern.server.pgPort)));
+    const dropped = await WireClient.tcp(postern.server.pgPort);
+    expect((await dropped.closed()).length).toBe(0);
+    await expect(postern.connect()).rejects.not.toMatchObject(TOO_MANY);
+    const metrics = await fetch(`http://127.0.0.1:${postern.server.apiPort}/metrics`);
+    expect(await metrics.text()).toMatch(/^postern_connections_dropped_total 2$/m);
+    // They keep nobody from being told for long.
+    await vi.waitFor(() => expect(postern.connect()).rejects.toMatchObject(TOO_MANY), {
+      timeout: 15_000,
+      interval: 500,
+    });
+    expect((await client.query('SELECT 1 AS one')).rows).toEqual([{ one: 1 }]);
+  });
+
+  it('lets a client with too many connections cancel its queries', async () => {
+    await start({ connectionsPerAddress: 1 });
+    const client = await WireClient.tls(postern.server.pgPort, { rejectUnauthorized: false });
+    const greeting = await client.login({ user: 'admin' }, postern.token('admin'));
+    const key = greeting.find(({ type }) => type === 'K')?.body as Buffer;
+    client.query('SELECT pg_sleep(60)');
+    const canceller = await WireClient.tcp(postern.server.pgPort);
+    canceller.send(cancelRequest(key.readInt32BE(0), key.subarray(4)));
+    const error = (await client.until('Z')).find(({ type }) => type === 'E');
+    expect(error?.body.toString('latin1')).toContain('C57014\0');
+    client.end();
   });
 
   it('refuses the connection too many of a principal once it is proved, and nobody else’s', async () => {

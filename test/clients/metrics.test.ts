@@ -159,6 +159,32 @@ describe('GET /readyz', () => {
     await (await broken.connect()).end();
     await broken.stop();
   });
+
+  it('says when the control database does not start, and that clients may come all the same', async () => {
+    const broken = await startTestServer({}, true);
+    const ready = async () => {
+      const { status, body } = await send(broken.server.apiPort, undefined, { method: 'GET', target: '/readyz' });
+      return [status, body];
+    };
+    const control = join(broken.options.dataDir, 'control');
+    await writeFile(join(control, 'PG_VERSION'), '15\n');
+    process.kill(Number(readFileSync(join(control, 'postmaster.pid'), 'utf8').split('\n')[0]), 'SIGKILL');
+    await vi.waitFor(
+      async () =>
+        expect(await ready()).toEqual([
+          200,
+          expect.stringMatching(
+            /^ready\n- the control database does not start and is tried again: .*data of PostgreSQL 15; this one is 16\n$/,
+          ),
+        ]),
+      eventually,
+    );
+    await (await broken.connect()).end();
+    await writeFile(join(control, 'PG_VERSION'), '16\n');
+    await vi.waitFor(async () => expect(await ready()).toEqual([200, 'ready\n']), eventually);
+    await broken.iam.send(new CreateUserCommand({ UserName: 'afterwards' }));
+    await broken.stop();
+  });
 });
 
 const elsewhere = Object.values(networkInterfaces())

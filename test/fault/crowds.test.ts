@@ -1,18 +1,23 @@
+import { readFileSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
+import { SPARE_FILES } from '../../src/gateway/entry.ts';
+import { OpenFiles, openFileLimit } from '../../src/machine/open-files.ts';
 import { startupMessage } from '../../src/pgwire/messages.ts';
 import { cleanUp, makeFolder, type StartedServer, startServerProcess } from '../harness/cli.ts';
-import { residentMemory, tells } from '../harness/machine.ts';
+import { postgresBelow, residentMemory, tells } from '../harness/machine.ts';
 import { SSL_REQUEST, WireClient } from '../harness/wire.ts';
 import { Door } from './door.ts';
 import { figure, HALF_OPEN, LIMIT, LOGINS, SESSIONS, times } from './scale.ts';
 
 let server: StartedServer;
+let folder: string;
 const door = new Door(() => server);
 /** A new one each time: what memory a process has once taken it keeps for what comes next. */
 async function openDoor(...options: string[]): Promise<void> {
   const places = String(Math.min(10_000, Math.max(1_000, SESSIONS + 100)));
-  server = await startServerProcess(await makeFolder(), [
+  folder = await makeFolder();
+  server = await startServerProcess(folder, [
     ...['--connection-rate', '0', '--postgres-connections', places, '--log-level', 'warn'],
     ...options,
   ]);
@@ -24,15 +29,27 @@ const TLS = { rejectUnauthorized: false };
 const AT_ONCE = 100;
 
 /** Does something for each number below `count`, some at a time. */
-async function each<T>(count: number, work: (n: number) => Promise<T>): Promise<T[]> {
+async function each<T>(count: number, work: (n: number) => Promise<T>, atOnce = AT_ONCE): Promise<T[]> {
   const results: T[] = [];
   const numbers = Array(count).keys();
   await Promise.all(
-    Array.from({ length: AT_ONCE }, async () => {
+    Array.from({ length: atOnce }, async () => {
       for (const n of numbers) results[n] = await work(n);
     }),
   );
   return results;
+}
+
+/** Sessions that are made one after the other, at the end. */
+const LAST = Math.min(SESSIONS, 100);
+
+/** In MiB: the memory of all PostgreSQL processes of this server, shared pages counted once. */
+function engineMemory(): number {
+  const all = postgresBelow(folder).map((pid) => {
+    const text = readFileSync(`/proc/${pid}/smaps_rollup`, 'latin1');
+    return Number(/^Pss: +(\d+) kB/m.exec(text)?.[1] ?? 0);
+  });
+  return all.reduce((sum, kibibytes) => sum + kibibytes, 0) / 1024;
 }
 
 /** In MiB, of Postern's own process; 0 where the system does not tell. */
@@ -188,22 +205,33 @@ describe(`${SESSIONS} sessions that do nothing`, () => {
       await honestLogins(5);
       const token = door.token();
       const before = memory();
+      // Two descriptors each in the server, which has the limit that this process has.
+      const most = Math.min(SESSIONS, new OpenFiles(await openFileLimit()).connections(2, SPARE_FILES));
       const began = performance.now();
-      const sessions = await each(SESSIONS, () => logIn(token));
+      const sessions = await each(most - LAST, () => logIn(token));
+      // One after the other: who is just logging in has descriptors, too.
+      sessions.push(...(await each(LAST, () => logIn(token), 1)));
       const took = performance.now() - began;
       expect(sessions.filter(({ outcome }) => outcome !== 'in')).toEqual([]);
+      for (const { outcome, client } of await each(SESSIONS - most, () => logIn(token), 1)) {
+        expect(outcome).toBe('53300');
+        client.end();
+      }
       const held = memory() - before;
+      const engine = tells ? engineMemory() : 0;
       const some = sessions.filter((_, n) => n % Math.ceil(SESSIONS / 50) === 0);
       for (const { client } of some) {
         client.query('SELECT 1');
         expect((await client.until('Z')).some(({ type }) => type === 'D')).toBe(true);
       }
+      // Where it is full, for others there is room when some have gone.
+      for (const { client } of sessions.splice(0, 20)) client.end();
       const meanwhile = await honestLogins(5);
       for (const { client } of sessions) client.end();
       await expect.poll(connections, { timeout: 60_000 }).toBe(0);
       figure(
         'idle sessions',
-        `${SESSIONS} held, made in ${(took / 1000).toFixed(0)} s, ${((held * 1024) / SESSIONS).toFixed(0)} KiB of Postern’s memory each; logins meanwhile ${times(meanwhile)}`,
+        `${most} held, made in ${(took / 1000).toFixed(0)} s, ${((held * 1024) / most).toFixed(0)} KiB of Postern’s memory each and ${((engine * 1024) / most).toFixed(0)} KiB of PostgreSQL’s; ${SESSIONS - most} more refused with 53300; logins meanwhile ${times(meanwhile)}`,
       );
       expect(held).toBeLessThan(60 + (SESSIONS * 200) / 1024);
     },

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import pg from 'pg';
-import { afterAll, describe, expect, it } from 'vitest';
+import { afterAll, describe, expect, it, onTestFailed } from 'vitest';
 import type { Environment } from '../../src/cli/environment.ts';
 import { cleanUp, makeFolder, startServerProcess } from '../harness/cli.ts';
 import { startTestServer, type TestServer } from '../harness/server.ts';
@@ -93,8 +93,17 @@ describe('jobs that are not through', () => {
     await second.stop();
   });
 
-  it('are done after their PostgreSQL was killed, when the cluster is used again', async () => {
+  it('are done after their PostgreSQL was killed, when the cluster is used again', { timeout: 180_000 }, async () => {
     const postern: TestServer = await startTestServer({}, true);
+    // Who waits for a job that nobody does waits for ever.
+    onTestFailed(() =>
+      console.error(
+        postern.log
+          .slice(-50)
+          .map((line) => JSON.stringify(line))
+          .join('\n'),
+      ),
+    );
     const left = await leaveJobs(() => postern.connect());
     const pidFile = join(postern.options.dataDir, 'clusters', postern.server.clusterId, 'postmaster.pid');
     process.kill(Number(readFileSync(pidFile, 'utf8').split('\n')[0]), 'SIGKILL');

@@ -1,5 +1,5 @@
 // Runs the tests of faults with as much of each as is asked for, and prints what they measured.
-//   npm run faults [-- --rounds N] [--seed N] [--half-open N] [--logins N] [--sessions N] [--unread MIB] [--only FILE]
+//   npm run faults [-- --rounds N] [--seed N] [--half-open N] [--logins N] [--sessions N] [--unread MIB] [--readers N] [--only FILE]
 // A run is repeated by its seed as far as other processes let it: the moments are drawn from it.
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
@@ -8,7 +8,14 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 
 /** As docs/reliability.md has them. */
-const AMOUNTS = { rounds: '100', 'half-open': '1000', logins: '2000', sessions: '2000', unread: '1024' };
+const AMOUNTS = {
+  rounds: '100',
+  'half-open': '1000',
+  logins: '2000',
+  sessions: '2000',
+  unread: '1024',
+  readers: '100',
+};
 
 const option = { type: 'string' };
 const { values } = parseArgs({

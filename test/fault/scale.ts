@@ -19,6 +19,8 @@ export const LOGINS = amount('LOGINS', 150);
 export const SESSIONS = amount('SESSIONS', 100);
 /** In MiB: what a client asks for and does not read. */
 export const UNREAD = amount('UNREAD', 200);
+/** Clients at once that do not read it. */
+export const READERS = amount('READERS', 5);
 /** In ms, for a whole test: rounds that are asked for take as long as they take. */
 export const LIMIT = 120_000 + ROUNDS * 30_000 + (LOGINS + SESSIONS + 2 * HALF_OPEN) * 50;
 
@@ -39,9 +41,10 @@ export function figure(name: string, value: string): void {
   if (file) writeFileSync(file, `${name}: ${value}\n`, { flag: 'a' });
 }
 
-/** Median and largest of some times in ms. */
-export function times(all: readonly number[]): string {
+/** Median and largest of some times in ms, and how many are longer than they should be. */
+export function times(all: readonly number[], aim?: number): string {
   const sorted = [...all].sort((a, b) => a - b);
   const at = (share: number) => Math.round(sorted[Math.ceil(share * sorted.length) - 1] ?? Number.NaN);
-  return `median ${at(0.5)} ms, largest ${at(1)} ms of ${sorted.length}`;
+  const missed = aim === undefined ? '' : `, ${sorted.filter((ms) => ms > aim).length} above ${aim} ms`;
+  return `median ${at(0.5)} ms, largest ${at(1)} ms of ${sorted.length}${missed}`;
 }

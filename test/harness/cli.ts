@@ -39,19 +39,24 @@ export interface StartedServer {
   stop(signal?: NodeJS.Signals): Promise<number | NodeJS.Signals | null>;
 }
 
-/** `postern start` on free ports; resolves when it is ready. Throws with its standard error when it ends instead. */
-export async function startServerProcess(cwd: string, args: readonly string[] = []): Promise<StartedServer> {
+/**
+ * `postern start` on free ports; resolves when it is ready. Throws with its standard error when it ends instead. `openFiles`:
+ * how many it may have, both limits.
+ */
+export async function startServerProcess(
+  cwd: string,
+  args: readonly string[] = [],
+  { openFiles }: { openFiles?: number } = {},
+): Promise<StartedServer> {
   const readyFile = join(cwd, 'ready.json');
   // A server that was killed has left its own.
   rmSync(readyFile, { force: true });
-  const child = spawn(
-    process.execPath,
-    [MAIN, 'start', '--pg-port', '0', '--api-port', '0', '--ready-file', readyFile, ...args],
-    {
-      cwd,
-      stdio: ['ignore', 'ignore', 'pipe'],
-    },
-  );
+  const command = [MAIN, 'start', '--pg-port', '0', '--api-port', '0', '--ready-file', readyFile, ...args];
+  const [program, words] =
+    openFiles === undefined
+      ? [process.execPath, command]
+      : ['/bin/sh', ['-c', `ulimit -n ${openFiles} && exec "$@"`, 'sh', process.execPath, ...command]];
+  const child = spawn(program, words, { cwd, stdio: ['ignore', 'ignore', 'pipe'] });
   let stderr = '';
   child.stderr?.on('data', (text: Buffer) => {
     stderr += text;

@@ -61,6 +61,7 @@ export async function startApi({
   });
 
   const unready: string[] = [];
+  const ailing: string[] = [];
   const lines: { level: string; fields: Record<string, unknown> }[] = [];
   const level = (name: string) => (fields: unknown) => {
     lines.push({ level: name, fields: fields as Record<string, unknown> });
@@ -124,11 +125,13 @@ export async function startApi({
     newRequestId: randomUUID,
   });
   const server = createApiServer({
+    openFiles: { take: () => ({ release: () => undefined }) },
     dispatch,
     log,
     probes: {
       metrics: () => ({ status: 200, contentType: 'text/plain', body: 'metrics\n' }),
       unready: () => unready,
+      ailing: () => ailing,
       from: answeredNetworks([]),
     },
   });
@@ -147,6 +150,7 @@ export async function startApi({
     port,
     /** What /readyz says. */
     unready,
+    ailing,
     root,
     store,
     fleet,

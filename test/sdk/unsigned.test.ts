@@ -115,7 +115,14 @@ describe('what monitoring asks', () => {
     api.unready.push('the cellar is flooded');
     expect(await probe({ method: 'GET', target: '/readyz' })).toEqual([503, 'not ready\n- the cellar is flooded\n']);
     expect(await probe({ method: 'GET', target: '/healthz' })).toEqual([200, 'ok\n']);
+    api.ailing.push('the well is low');
+    expect(await probe({ method: 'GET', target: '/readyz' })).toEqual([
+      503,
+      'not ready\n- the cellar is flooded\n- the well is low\n',
+    ]);
     api.unready.pop();
+    expect(await probe({ method: 'GET', target: '/readyz' })).toEqual([200, 'ready\n- the well is low\n']);
+    api.ailing.pop();
   });
 
   it.each(

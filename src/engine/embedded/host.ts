@@ -12,6 +12,7 @@ import { currentOwner, loginName, type Owner } from './owner.ts';
 import { startServer } from './server.ts';
 import { pgHbaConf, pgIdentConf, postgresqlConf, type Settings } from './settings.ts';
 import { makeSocketFolder, removeSocketFolder, socketPath } from './socket-folder.ts';
+import { syncMethod } from './sync-method.ts';
 import { copyTemplate, provideTemplate } from './template.ts';
 
 /** The data folders whose servers are this process's, or about to be: each is started once. */
@@ -86,7 +87,8 @@ export function createEmbeddedHost(options: EmbeddedOptions): EngineHost {
       await claim(folder, owner);
       claimed = true;
       socketFolder = await makeSocketFolder(runFolder, engine.name, owner);
-      await configure(folder, { ...engine, socketFolder, loginName: loginName() }, owner);
+      const facts = { socketFolder, loginName: loginName(), syncMethod: await syncMethod() };
+      await configure(folder, { ...engine, ...facts }, owner);
       // Together with the start, which does not wait for the disk.
       const synced = fresh && engine.durable ? syncTree(folder) : Promise.resolve();
       synced.catch(() => undefined);

@@ -5,7 +5,7 @@ import { isAlive, ownIdentity, runningProcess } from '../../machine/process-iden
 import { writeWhole } from './folders.ts';
 import type { Owner } from './owner.ts';
 import { pidFile, readPostmasterPid } from './postmaster-pid.ts';
-import { isPostgresOf, postgresProcessesOf, signal, waitUntil } from './processes.ts';
+import { isPostgresOf, postgresProcessesOf, signal, stillOf, waitUntil } from './processes.ts';
 
 /** How long each way to stop a server may take, in milliseconds, before the next harder one. */
 export const STOPPING: readonly { signal: NodeJS.Signals; limit: number }[] = [
@@ -57,8 +57,12 @@ export async function stopOrphan(folder: string, log: Log): Promise<string | und
 /** A postmaster that was killed leaves its children; each must be gone before another server touches the files. */
 async function stopChildren(folder: string): Promise<void> {
   for (const how of ['SIGQUIT', 'SIGKILL'] as const) {
-    for (const pid of await postgresProcessesOf(folder)) signal(pid, how);
-    if (await waitUntil(async () => (await postgresProcessesOf(folder)).length === 0, 5_000)) return;
+    const children = await postgresProcessesOf(folder);
+    for (const pid of children) signal(pid, how);
+    // One that was just being made is found only by looking at all again, which takes longer.
+    const gone = async () =>
+      (await stillOf(children, folder)).length === 0 && (await postgresProcessesOf(folder)).length === 0;
+    if (await waitUntil(gone, 5_000)) return;
   }
   throw new Error(`processes of an earlier PostgreSQL on ${folder} do not end`);
 }

@@ -12,6 +12,8 @@ import { ServerLog } from './server-log.ts';
 /** In milliseconds. A server that replays its log after a crash says so, and gets longer. */
 const START_LIMIT = 30_000;
 const RECOVERY_LIMIT = 120_000;
+/** In milliseconds: how late a server that is ready is noticed, at most. Clients wait for that. */
+const LOOK_EVERY = 10;
 const RECOVERY = /was not properly shut down|redo starts|was interrupted/;
 
 /** One running postmaster. */
@@ -53,14 +55,18 @@ export async function startServer(
   const begun = performance.now();
   const ready = await Promise.race([
     exited.then(() => false),
-    waitUntil(async () => {
-      if (ending !== undefined) return true;
-      const state = await readPostmasterPid(folder);
-      if (state?.pid === child.pid && state?.status === 'ready') return true;
-      const limit = RECOVERY.test(serverLog.tail()) ? RECOVERY_LIMIT : START_LIMIT;
-      if (performance.now() - begun > limit) throw new Error('late');
-      return false;
-    }, RECOVERY_LIMIT).catch(() => false),
+    waitUntil(
+      async () => {
+        if (ending !== undefined) return true;
+        const state = await readPostmasterPid(folder);
+        if (state?.pid === child.pid && state?.status === 'ready') return true;
+        const limit = RECOVERY.test(serverLog.tail()) ? RECOVERY_LIMIT : START_LIMIT;
+        if (performance.now() - begun > limit) throw new Error('late');
+        return false;
+      },
+      RECOVERY_LIMIT,
+      LOOK_EVERY,
+    ).catch(() => false),
   ]);
   if (ending !== undefined) throw await failure(ending);
   const pid = child.pid!;

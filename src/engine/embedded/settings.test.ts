@@ -6,6 +6,7 @@ const settings: Settings = {
   socketFolder: '/run/x',
   maxConnections: 10,
   durable: true,
+  syncMethod: 'fsync',
   loginName: 'me',
 };
 

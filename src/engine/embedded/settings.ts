@@ -1,9 +1,12 @@
+import type { SyncMethod } from './sync-method.ts';
+
 /** The three configuration files of an instance. They are ours: written anew at every start. */
 export interface Settings {
   name: string;
   socketFolder: string;
   maxConnections: number;
   durable: boolean;
+  syncMethod: SyncMethod;
   /** The OS user that may log in; undefined when the system has no name for it. */
   loginName: string | undefined;
 }
@@ -22,7 +25,7 @@ export const PORT = 5432;
 const LOG_LINE_PREFIX = '[%b] ';
 
 export function postgresqlConf(settings: Settings): string {
-  const { name, socketFolder, maxConnections, durable } = settings;
+  const { name, socketFolder, maxConnections, durable, syncMethod } = settings;
   if (!/^[a-z0-9-]{1,63}$/.test(name)) throw new Error(`an engine's name is 1 to 63 of [a-z0-9-], not ${name}`);
   if (!Number.isInteger(maxConnections) || maxConnections < 1 || maxConnections > MAX_CONNECTIONS) {
     throw new Error(`an engine takes 1 to ${MAX_CONNECTIONS} connections`);
@@ -75,6 +78,7 @@ export function postgresqlConf(settings: Settings): string {
     fsync: durable ? 'on' : 'off',
     full_page_writes: durable ? 'on' : 'off',
     synchronous_commit: durable ? 'on' : 'off',
+    recovery_init_sync_method: syncMethod,
   };
   return Object.entries(values)
     .map(([key, value]) => `${key} = ${quoted(value)}\n`)
