@@ -129,6 +129,17 @@ export function trailRecord(event: AuditEvent, site: TrailSite): TrailRecord | u
   return record && ordered(record);
 }
 
+/** What happened and who did it, without all that a client can make as long as he likes. */
+export function shortened(record: TrailRecord, originalSize: number): TrailRecord {
+  const { resources: _, ...rest } = record;
+  return {
+    ...rest,
+    requestParameters: null,
+    responseElements: null,
+    additionalEventData: { omitted: true, originalSize, reason: 'larger than a line of the audit log' },
+  };
+}
+
 /** Who, when and what come first, as in CloudTrail's own records: people read them too. */
 function ordered({ eventVersion, userIdentity, eventTime, eventSource, eventName, ...rest }: TrailRecord): TrailRecord {
   return { eventVersion, userIdentity, eventTime, eventSource, eventName, ...rest };
@@ -286,7 +297,7 @@ function ms({ durationMs }: { durationMs: number }): number {
 const MAX_TEXT = 2048;
 
 function cut(text: string): string {
-  return text.length > MAX_TEXT ? `${text.slice(0, MAX_TEXT)}…` : text;
+  return text.length > MAX_TEXT ? `${text.slice(0, MAX_TEXT).toWellFormed()}…` : text;
 }
 
 /** In bytes, as CloudTrail's: what is longer is left out, and the line says so. */
