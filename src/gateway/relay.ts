@@ -162,6 +162,7 @@ export abstract class Relay {
       this.#endWith({ reason: 'engine-closed' }, undefined);
       return;
     }
+    this.#onlooker?.clientGot(greeting);
     client.write(greeting);
     engine.resume();
     client.resume();
