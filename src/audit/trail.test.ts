@@ -172,6 +172,9 @@ describe('tampering', () => {
       emptied.edit(name, () => []);
       expect(await problems(emptied), name).not.toEqual([]);
     }
+    const more = whole.copy();
+    more.others = ['audit-000000099-2026-11-24.jsonl'];
+    expect(await problems(more)).toEqual([{ file: more.others[0], text: 'is no file of the audit log' }]);
     const exchanged = whole.copy();
     const [one, two] = files.slice(1, 3).map((name) => exchanged.contents.get(name)) as { bytes: Buffer }[];
     if (one && two) [one.bytes, two.bytes] = [two.bytes, one.bytes];
@@ -199,6 +202,9 @@ describe('tampering', () => {
     const changes: ((folder: TestingFolder) => void)[] = [
       (folder) => {
         folder.head = undefined;
+      },
+      (folder) => {
+        folder.head = '';
       },
       (folder) => {
         folder.head = folder.head?.replace('"sequence":6', '"sequence":5');
