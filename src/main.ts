@@ -144,7 +144,7 @@ export async function startServer(setup: ServerSetup): Promise<RunningServer> {
 
     const parts = [
       loadSealer({ folder: dataDir, env }),
-      openCertificate(options, join(dataDir, 'tls'), now, furtherNames),
+      openCertificate(options, join(dataDir, 'tls'), now, furtherNames, (text) => log.warn({}, text)),
       startControl(host, { dataDir, durable, log, undo }),
     ] as const;
     // None may still be building when what was built is taken down.
