@@ -126,7 +126,7 @@ export async function startServer(setup: ServerSetup): Promise<RunningServer> {
       onMappingsChanged: (database) => void revocation.refresh(database),
       onJobs: (database) => void jobs.look(database),
     });
-    const revocation = new Revocation(fleet, sessions, log);
+    const revocation = new Revocation(fleet, sessions, log, after);
     const jobs = new JobRunner({ fleet, after, log });
     undo.push(() => fleet.close());
     undo.push(() => jobs.close());

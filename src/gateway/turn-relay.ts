@@ -313,6 +313,11 @@ export class TurnRelay extends Relay {
   // What is done for it.
 
   #start(steps: readonly Step[], request: Request): void {
+    // A session that must end would begin another transaction behind the end of the one that it is in.
+    if (this.ending && steps.slice(0, -1).some(({ verb }) => verb === 'commit' || verb === 'rollback')) {
+      this.concludeEnding();
+      return;
+    }
     this.#phase = 'working';
     this.#request = request;
     this.#runner
