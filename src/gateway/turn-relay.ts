@@ -61,6 +61,10 @@ export interface TurnRelayOptions extends RelayOptions {
   now: () => number;
 }
 
+function endsTransaction({ verb }: Step): boolean {
+  return verb === 'commit' || verb === 'rollback';
+}
+
 /**
  * The relay of the dialect dsql. A request (a Query, or extended-query messages up to Sync) is answered before the next
  * one is looked at, since what a transaction may do hangs on what it has done.
@@ -88,6 +92,8 @@ export class TurnRelay extends Relay {
   #phase: 'ready' | 'collecting' | 'passing' | 'working' = 'ready';
   /** Whether the session, which must end, ends now. */
   #isDue = false;
+  /** Whether a transaction has ended in what was asked before, without a Sync since. */
+  #endedBefore = false;
   /** Whether the engine takes what the client copies in. */
   #copyIn: 'simple' | 'extended' | undefined;
   /** The message that says that all is copied. */
@@ -314,10 +320,11 @@ export class TurnRelay extends Relay {
 
   #start(steps: readonly Step[], request: Request): void {
     // A session that must end would begin another transaction behind the end of the one that it is in.
-    if (this.ending && steps.slice(0, -1).some(({ verb }) => verb === 'commit' || verb === 'rollback')) {
+    if (this.ending && (this.#endedBefore || steps.slice(0, -1).some(endsTransaction))) {
       this.concludeEnding();
       return;
     }
+    this.#endedBefore = !request.final && (this.#endedBefore || steps.some(endsTransaction));
     this.#phase = 'working';
     this.#request = request;
     this.#runner

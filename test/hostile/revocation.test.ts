@@ -4,9 +4,11 @@
  */
 import type pg from 'pg';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { cstring, int32, message } from '../../src/pgwire/messages.ts';
 import type { SigningCredentials } from '../../src/sigv4/presign.ts';
 import { makeUser, policy } from '../harness/identities.ts';
 import { startTestServer, type TestServer } from '../harness/server.ts';
+import { WireClient } from '../harness/wire.ts';
 
 const ARN = 'arn:aws:iam::123456789012:user/u';
 const DENIED = 'unable to accept connection, access denied';
@@ -66,7 +68,31 @@ describe.each([
     await expect(client.query('SELECT 1')).rejects.toThrow(DENIED);
   });
 
-  if (dialect === 'dsql') return;
+  if (dialect === 'dsql') {
+    const run = (sql: string) => [
+      message('P', cstring(''), cstring(sql), Buffer.from([0, 0])),
+      message('B', Buffer.from([0, 0, 0, 0, 0, 0, 0, 0])),
+      message('E', cstring(''), int32(0)),
+    ];
+    const insert = 'INSERT INTO public.kept VALUES (1)';
+    it.each([
+      ['before its Sync', [...run('COMMIT'), ...run(insert), message('S')]],
+      ['behind a Flush', [...run('COMMIT'), message('H'), ...run(insert), message('S')]],
+      ['in a Query before its Sync', [...run('COMMIT'), message('Q', cstring(insert))]],
+    ])('does not run what comes behind a COMMIT %s', async (_, messages) => {
+      await admin.query(`AWS IAM GRANT app TO '${ARN}'`);
+      const client = await WireClient.tls(postern.server.pgPort, { ca: postern.ca });
+      await client.login({ user: 'app' }, postern.token('app', user));
+      client.query('BEGIN');
+      await client.until('Z');
+      await admin.query(`AWS IAM REVOKE app FROM '${ARN}'`);
+      client.send(...messages);
+      expect((await client.until('E').then((frames) => frames.at(-1)))?.body.toString()).toContain(DENIED);
+      await client.closed();
+      expect(await rows()).toEqual([]);
+    });
+    return;
+  }
 
   it('does not go on for ever by COMMIT AND CHAIN', async () => {
     expect(await untilEnded(await revoked(), 'COMMIT AND CHAIN')).toMatch(
