@@ -18,16 +18,6 @@ describe('the texts of what a session has prepared', () => {
     }).toThrow('a session has prepared more than 33554432 bytes');
   });
 
-  it('count with their names, however PostgreSQL cuts them', () => {
-    const prepared = new Prepared();
-    expect(() => {
-      for (let count = 0; count < 7; count++) {
-        prepared.parse({ name: `${count}${original}`, original: '', reading, types: Buffer.alloc(2) });
-        prepared.parseComplete();
-      }
-    }).toThrow('a session has prepared more than 33554432 bytes');
-  });
-
   it.each<[string, (prepared: Prepared) => void]>([
     ['are closed', (prepared) => prepared.close(message('C', Buffer.from('Ss\0')))],
     ['are all deallocated', (prepared) => prepared.clear()],

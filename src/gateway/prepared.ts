@@ -12,16 +12,13 @@ export interface PreparedStatement {
 
 /** Of each: names that a session may give to prepared statements and portals. */
 const MAX_NAMES = 100_000;
-/** In bytes: the texts and names of a session's prepared statements, which stay here for as long as it likes. */
+/** In bytes: the texts of a session's prepared statements, which stay here for as long as it likes. */
 const MAX_TEXTS = 32 * 1024 * 1024;
 /** In bytes: PostgreSQL tells longer names apart by so many of their first ones (NAMEDATALEN, less its NUL). */
 const MAX_NAME = 63;
 
-/** What a name means to PostgreSQL. A string of its own: a part of another one would keep all of that in memory. */
-const key = (name: string): string =>
-  name.length > MAX_NAME ? Buffer.from(name.slice(0, MAX_NAME), 'latin1').toString('latin1') : name;
-
-const sizeOf = ({ name, original }: PreparedStatement): number => name.length + original.length;
+/** What a name means to PostgreSQL. */
+const key = (name: string): string => (name.length > MAX_NAME ? name.slice(0, MAX_NAME) : name);
 
 /** The name of the statement that a Bind message binds; undefined in one without its terminators. */
 export function statementOf(bind: Buffer): string | undefined {
@@ -74,7 +71,7 @@ export class Prepared {
     const { statement } = sent;
     if (this.#statements.size >= MAX_NAMES) throw new Error(`a session has more than ${MAX_NAMES} prepared statements`);
     this.forget(statement.name);
-    this.#texts += sizeOf(statement);
+    this.#texts += statement.original.length;
     if (this.#texts > MAX_TEXTS) throw new Error(`a session has prepared more than ${MAX_TEXTS} bytes`);
     this.#statements.set(key(statement.name), statement);
   }
@@ -171,7 +168,7 @@ export class Prepared {
     const known = key(name);
     const statement = this.#statements.get(known);
     if (!statement) return;
-    this.#texts -= sizeOf(statement);
+    this.#texts -= statement.original.length;
     this.#statements.delete(known);
     if (this.#last === statement) this.#last = undefined;
   }

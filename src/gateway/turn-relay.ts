@@ -90,10 +90,10 @@ export class TurnRelay extends Relay {
    * done in steps.
    */
   #phase: 'ready' | 'collecting' | 'passing' | 'working' = 'ready';
-  /** Whether the session, which must end, ends now. */
-  #isDue = false;
   /** Whether a transaction has ended in what was asked before, without a Sync since. */
   #endedBefore = false;
+  /** Whether the session, which must end, ends now. */
+  #isDue = false;
   /** Whether the engine takes what the client copies in. */
   #copyIn: 'simple' | 'extended' | undefined;
   /** The message that says that all is copied. */
