@@ -127,7 +127,7 @@ export async function startServer(setup: ServerSetup): Promise<RunningServer> {
       onMappingsChanged: (database) => void revocation.refresh(database),
       onJobs: (database) => void jobs.look(database),
     });
-    const revocation = new Revocation(fleet, sessions, log);
+    const revocation = new Revocation(fleet, sessions, log, after);
     const jobs = new JobRunner({ fleet, after, log });
     undo.push(() => fleet.close());
     undo.push(() => jobs.close());
@@ -145,7 +145,7 @@ export async function startServer(setup: ServerSetup): Promise<RunningServer> {
 
     const parts = [
       loadSealer({ folder: dataDir, env }),
-      openCertificate(options, join(dataDir, 'tls'), now, furtherNames),
+      openCertificate(options, join(dataDir, 'tls'), now, furtherNames, (text) => log.warn({}, text)),
       startControl(host, { dataDir, durable, log, undo }),
     ] as const;
     // None may still be building when what was built is taken down.

@@ -42,7 +42,7 @@ const MAY: Record<string, readonly string[]> = {
   clusters: [...DOMAIN, 'iam/policy', 'engine/port.ts', 'refused.ts'],
   machine: [],
   state: ['audit', 'machine', 'refused.ts'],
-  audit: ['iam/identity.ts', 'machine', 'state/sealer.ts', 'refused.ts'],
+  audit: ['iam/identity.ts', 'iam/source-address.ts', 'machine', 'state/sealer.ts', 'refused.ts'],
   attempts: ['audit', 'iam', 'iam/policy', 'roles', 'sigv4', 'pgwire', 'engine/port.ts', 'refused.ts'],
   access: [...DOMAIN, 'iam/policy', 'engine/port.ts', 'refused.ts'],
   traces: ['audit/log.ts', 'attempts'],

@@ -83,10 +83,10 @@ function probesIn(clusters: readonly ClusterAccess[], account: string): string[]
   );
 }
 
-/** Policies about everything are told by what they lead to. Clusters can be chosen by their tags, too. */
+/** A plain statement about everything is told by what it leads to. Clusters can be chosen by their tags, too. */
 function isWildcard(statement: CompiledStatement, probes: readonly string[]): boolean {
-  const { effect, action, resource, conditions, source } = statement;
-  if (effect !== 'Allow' || source.actions.negated || source.actions.patterns.some(isStar)) return false;
+  const { effect, action, resource, conditions } = statement;
+  if (effect !== 'Allow' || isEverything(statement)) return false;
   if (!action('dsql:dbconnect') && !action('dsql:dbconnectadmin')) return false;
   if (conditions.some(({ condition }) => /^aws:ResourceTag\//i.test(condition.key))) return false;
   const matched = probes.filter((probe) => resource(probe, { get: () => undefined }));

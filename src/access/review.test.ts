@@ -323,6 +323,17 @@ const WARNED: [
     /Statement #1 of policy p of user alice lets/,
     () => account({ alice: inline(allow(CONNECT)) }),
   ],
+  ...[
+    { Effect: 'Allow', NotAction: 'iam:*', Resource: '*' },
+    { Effect: 'Allow', Action: '*', Resource: 'arn:aws:dsql:*:*:*' },
+    { Effect: 'Allow', Action: '*', Resource: '*', Condition: { IpAddress: { 'aws:SourceIp': '10.0.0.0/8' } } },
+    { Effect: 'Allow', Action: 'dsql:*', NotResource: 'arn:aws:s3:::*' },
+  ].map((statement): (typeof WARNED)[number] => [
+    'wildcard-resource',
+    'medium',
+    /lets .*user\/alice connect to every cluster/,
+    () => account({ alice: inline(statement) }),
+  ]),
   [
     'wide-policy-admin',
     'medium',

@@ -42,7 +42,8 @@ export type AttemptEnd =
 const MAX_TEXT = 255;
 
 export function cut(text: string): string {
-  return text.length > MAX_TEXT ? `${text.slice(0, MAX_TEXT)}…` : text;
+  // Half of a character at the end would be no text any more.
+  return text.length > MAX_TEXT ? `${text.slice(0, MAX_TEXT).toWellFormed()}…` : text;
 }
 
 export function tokenFacts(claim: TokenClaim): TokenFacts {

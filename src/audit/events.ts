@@ -52,6 +52,16 @@ export type AuditEvent =
   | ({ event: 'roles.changed'; changes: ChangedRoles } & ConnectionFacts)
   | ({ event: 'connection.failed'; error: Error } & ConnectionFacts)
   | ({ event: 'api.call' } & ApiCall)
+  /** Refusals of one kind and source that came too fast to be told one by one: how many, from when to when. */
+  | {
+      event: 'refusals.counted';
+      front: 'login' | 'api';
+      kind: string;
+      sourceAddress: string;
+      count: number;
+      since: Date;
+      until: Date;
+    }
   /** The operator's file has made or changed something at the start: where in the file, and what. */
   | { event: 'declaration.changed'; file: string; path: string; change: string }
   /** A running server has read its configuration again: what it takes from now on, and what only the next start does. */

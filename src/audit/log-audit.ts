@@ -13,6 +13,7 @@ const LEVELS = {
   'roles.changed': 'info',
   'connection.failed': 'error',
   'api.call': null,
+  'refusals.counted': 'warn',
   'declaration.changed': null,
   'configuration.reloaded': null,
   'configuration.refused': null,

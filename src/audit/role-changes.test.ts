@@ -75,4 +75,17 @@ describe('commands on roles and privileges', () => {
     for (let count = 0; count < 1500; count++) changes.commandComplete('GRANT');
     expect(reported).toMatchObject([{ outcome: 'unknown', commands: { length: 1000 } }]);
   });
+
+  it('do not hide in a line that is too long to be written, however long their names are', () => {
+    const reported: ChangedRoles[] = [];
+    const changes = new RoleChanges((change) => reported.push(change));
+    const mapping = { role: '\u0001'.repeat(63), arn: `arn:aws:iam::123456789012:role/${'p'.repeat(2000)}/r` };
+    for (let count = 0; count < 999; count++) {
+      changes.mapping(mapping);
+      changes.commandComplete('AWS IAM GRANT');
+    }
+    changes.ready(true, false);
+    expect(reported.reduce((sum, { commands }) => sum + commands.length, 0)).toBe(999);
+    for (const change of reported) expect(JSON.stringify(change).length).toBeLessThan(512 * 1024);
+  });
 });

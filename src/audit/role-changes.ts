@@ -39,6 +39,8 @@ export interface ChangedRoles {
 
 /** Commands that one transaction may have before they are reported: a client chooses how many there are. */
 const MAX_COMMANDS = 1000;
+/** In bytes, as JSON: a client chooses how long the names are, too, and a line that is too long would not be written. */
+const MAX_BYTES = 256 * 1024;
 
 /**
  * Follows a session's commands on roles and privileges to the end of their transaction, by what the engine answers: the
@@ -47,6 +49,7 @@ const MAX_COMMANDS = 1000;
 export class RoleChanges {
   readonly #report: (changes: ChangedRoles) => void;
   #commands: RoleChange[] = [];
+  #bytes = 0;
   /** The first ones of them came before a ROLLBACK that may have been one to a savepoint. */
   #doubtful = 0;
   #mapping: RoleChange['mapping'];
@@ -65,7 +68,8 @@ export class RoleChanges {
       const mapping = tag.startsWith('AWS IAM') ? this.#mapping : undefined;
       this.#mapping = undefined;
       this.#commands.push({ command: tag, ...(mapping && { mapping }) });
-      if (this.#commands.length >= MAX_COMMANDS) this.#flush('unknown');
+      if (mapping) this.#bytes += Buffer.byteLength(JSON.stringify(mapping));
+      if (this.#commands.length >= MAX_COMMANDS || this.#bytes >= MAX_BYTES) this.#flush('unknown');
     } else if (tag === 'COMMIT') {
       this.#flush('unknown', this.#doubtful);
       this.#flush('committed');
@@ -96,6 +100,7 @@ export class RoleChanges {
   #flush(outcome: Outcome, count = this.#commands.length): void {
     const commands = this.#commands.splice(0, count);
     this.#doubtful = 0;
+    if (this.#commands.length === 0) this.#bytes = 0;
     if (commands.length > 0) this.#report({ outcome, commands });
   }
 }

@@ -5,6 +5,8 @@ import { fileName, type TrailFile, type TrailFolder } from './trail-folder.ts';
 export class TestingFolder implements TrailFolder {
   readonly contents = new Map<string, { file: TrailFile; bytes: Buffer }>();
   head: string | undefined;
+  /** Names of files that are none of the log. */
+  others: string[] = [];
   /** In bytes; what does not fit is written as far as it does, as by a real disk. */
   room = Number.POSITIVE_INFINITY;
   /** Every operation that changes something fails with this. */
@@ -14,6 +16,10 @@ export class TestingFolder implements TrailFolder {
 
   async files(): Promise<TrailFile[]> {
     return [...this.contents.values()].map(({ file }) => file).sort((a, b) => a.number - b.number);
+  }
+
+  async strangers(): Promise<string[]> {
+    return this.others;
   }
 
   async tail(file: TrailFile, length: number): Promise<{ bytes: Buffer; size: number }> {

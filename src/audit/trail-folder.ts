@@ -10,6 +10,8 @@ import type { Sealer } from '../state/sealer.ts';
 export interface TrailFolder {
   /** Oldest first. */
   files(): Promise<TrailFile[]>;
+  /** Names of what readers would take for files of the log, and which are none. */
+  strangers(): Promise<string[]>;
   /** The end of a file: at most `length` bytes. */
   tail(file: TrailFile, length: number): Promise<{ bytes: Buffer; size: number }>;
   /** The beginning of a file: at most `length` bytes. */
@@ -64,6 +66,9 @@ export function trailFolder(path: string): TrailFolder {
           return number === undefined || day === undefined ? [] : [{ number: Number(number), day }];
         })
         .sort((a, b) => a.number - b.number);
+    },
+    async strangers() {
+      return (await readdir(path)).filter((name) => name.endsWith('.jsonl') && !NAME.test(name)).sort();
     },
     async tail(file, length) {
       const handle = await open(pathOf(file), 'r');

@@ -1,5 +1,4 @@
 import { randomUUID } from 'node:crypto';
-import type { RefusalKind } from '../refused.ts';
 import type { ApiCall, AuditEvent, ConnectionFacts } from './events.ts';
 import type { Opening } from './open-trail.ts';
 import { ROLE_COMMANDS } from './role-changes.ts';
@@ -111,6 +110,13 @@ const ROWS: Rows = {
     additionalEventData: data(event),
   }),
   'api.call': (event, site) => apiCall(event, site),
+  'refusals.counted': ({ front, kind, sourceAddress, count, since, until }, site) => ({
+    ...own('RefusalsCounted', {}, site),
+    userIdentity: unknownIdentity(undefined),
+    sourceIPAddress: sourceAddress,
+    ...failure(kind, `${count} more of the kind ${kind} were refused`),
+    additionalEventData: { front, kind, count, since: since.toISOString(), until: until.toISOString() },
+  }),
   'declaration.changed': ({ file, path, change }, site) =>
     own('DeclarationChanged', { file, path, change: cut(change) }, site),
   'configuration.reloaded': ({ changed, needRestart }, site) =>
@@ -127,6 +133,17 @@ export function trailRecord(event: AuditEvent, site: TrailSite): TrailRecord | u
   const row = ROWS[event.event] as (event: AuditEvent, site: TrailSite) => TrailRecord | undefined;
   const record = row(event, site);
   return record && ordered(record);
+}
+
+/** What happened and who did it, without all that a client can make as long as he likes. */
+export function shortened(record: TrailRecord, originalSize: number): TrailRecord {
+  const { resources: _, ...rest } = record;
+  return {
+    ...rest,
+    requestParameters: null,
+    responseElements: null,
+    additionalEventData: { omitted: true, originalSize, reason: 'larger than a line of the audit log' },
+  };
 }
 
 /** Who, when and what come first, as in CloudTrail's own records: people read them too. */
@@ -273,7 +290,7 @@ function resource(ARN: string, accountId: string): { accountId: string; type?: s
 }
 
 /** `action-denied` is what AWS calls AccessDenied; the other kinds have no code of their own on the wire. */
-function failure(kind: RefusalKind, message: string): { errorCode: string; errorMessage: string } {
+function failure(kind: string, message: string): { errorCode: string; errorMessage: string } {
   const words = kind.split('-').map((word) => word.charAt(0).toUpperCase() + word.slice(1));
   return { errorCode: kind === 'action-denied' ? 'AccessDenied' : words.join(''), errorMessage: cut(message) };
 }
@@ -286,7 +303,7 @@ function ms({ durationMs }: { durationMs: number }): number {
 const MAX_TEXT = 2048;
 
 function cut(text: string): string {
-  return text.length > MAX_TEXT ? `${text.slice(0, MAX_TEXT)}…` : text;
+  return text.length > MAX_TEXT ? `${text.slice(0, MAX_TEXT).toWellFormed()}…` : text;
 }
 
 /** In bytes, as CloudTrail's: what is longer is left out, and the line says so. */

@@ -1,8 +1,9 @@
 import type { AppendFile } from '../machine/append-file.ts';
+import { printableJson } from '../machine/printable-json.ts';
 import { type Head, type Link, MAX_LINE, NO_LINE, readLine, sealHead, sealLine } from './chain.ts';
 import type { Log } from './log.ts';
 import type { TrailFile, TrailFolder } from './trail-folder.ts';
-import type { TrailRecord } from './trail-record.ts';
+import { shortened, type TrailRecord } from './trail-record.ts';
 
 export interface TrailSettings {
   /** In bytes: a file that would become longer gives way to the next. */
@@ -45,6 +46,8 @@ interface Entry {
 
 /** In bytes: what waits in memory, at most. */
 const MAX_PENDING = 8 * 1024 * 1024;
+/** In bytes: a record with its place in the chain must fit into a line. What is longer is shortened: nobody hides behind length. */
+const MAX_RECORD = MAX_LINE - 512;
 /** In bytes: what is written at once. */
 const MAX_BATCH = 256 * 1024;
 /** In ms: how long a line that nobody waits for may wait for others. */
@@ -135,9 +138,13 @@ export class TrailWriter {
   }
 
   #add(record: TrailRecord, keep: boolean, done?: Entry['done']): boolean {
-    const text = JSON.stringify(record);
-    const bytes = Buffer.byteLength(text);
-    if (this.#closed || this.#pendingBytes + bytes > MAX_PENDING || bytes > MAX_LINE - 512) {
+    let text = printableJson(JSON.stringify(record));
+    let bytes = Buffer.byteLength(text);
+    if (bytes > MAX_RECORD) {
+      text = printableJson(JSON.stringify(shortened(record, bytes)));
+      bytes = Buffer.byteLength(text);
+    }
+    if (this.#closed || this.#pendingBytes + bytes > MAX_PENDING) {
       if (keep) this.#lose(1);
       return false;
     }

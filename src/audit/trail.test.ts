@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { readHead, sealHead } from './chain.ts';
+import { MAX_LINE, readHead, sealHead } from './chain.ts';
 import { TestingFolder } from './testing-folder.ts';
 import { cancelEvent, KEY, openTestingTrail, testingClock } from './testing-trail.ts';
 import { verifyTrail } from './verify-trail.ts';
@@ -172,6 +172,9 @@ describe('tampering', () => {
       emptied.edit(name, () => []);
       expect(await problems(emptied), name).not.toEqual([]);
     }
+    const more = whole.copy();
+    more.others = ['audit-000000099-2026-11-24.jsonl'];
+    expect(await problems(more)).toEqual([{ file: more.others[0], text: 'is no file of the audit log' }]);
     const exchanged = whole.copy();
     const [one, two] = files.slice(1, 3).map((name) => exchanged.contents.get(name)) as { bytes: Buffer }[];
     if (one && two) [one.bytes, two.bytes] = [two.bytes, one.bytes];
@@ -199,6 +202,9 @@ describe('tampering', () => {
     const changes: ((folder: TestingFolder) => void)[] = [
       (folder) => {
         folder.head = undefined;
+      },
+      (folder) => {
+        folder.head = '';
       },
       (folder) => {
         folder.head = folder.head?.replace('"sequence":6', '"sequence":5');
@@ -385,5 +391,33 @@ describe('a disk that is full', () => {
     folder.failure = undefined;
     await trail.close();
     expect(await problems(folder)).toEqual([]);
+  });
+});
+
+describe('a client that chooses what an event says', () => {
+  it('does not make it too long to be written', async () => {
+    const folder = new TestingFolder();
+    const trail = await openTestingTrail(folder);
+    const clusterArn = `arn:aws:dsql:us-east-1:123456789012:cluster/${'x'.repeat(2 * MAX_LINE)}`;
+    trail.record({ event: 'session.cancel', connectionId: 'c', sourceAddress: '127.0.0.1', found: true, clusterArn });
+    await trail.close();
+    expect(trail.state.lost).toBe(0);
+    expect(await verifyTrail(folder, KEY)).toMatchObject({ problems: [], lines: 3 });
+    expect(folder.text()).toContain('"omitted":true');
+  });
+
+  it('does not reach the terminal of who reads it', async () => {
+    const folder = new TestingFolder();
+    const trail = await openTestingTrail(folder);
+    trail.record({
+      event: 'session.cancel',
+      connectionId: 'c',
+      sourceAddress: '127.0.0.1',
+      found: true,
+      role: 'a\u009b31m\u202e',
+    });
+    await trail.close();
+    expect(await problems(folder)).toEqual([]);
+    expect(folder.text()).toContain('a\\u009b31m\\u202e');
   });
 });

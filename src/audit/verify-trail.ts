@@ -33,11 +33,8 @@ export async function verifyTrail(folder: TrailFolder, key: Buffer, through?: Li
     const before = await folder.readHead();
     const verdict = await verifyOnce(folder, key, before, through);
     if (verdict.problems.length === 0 || attempt === ATTEMPTS) return verdict;
-    const [was, is] = [before, await folder.readHead()].map((text) => text && readHead(key, text)) as (
-      | Head
-      | undefined
-    )[];
-    if (was?.first.file === is?.first.file) return verdict;
+    const firstFile = (text: string | undefined) => text && readHead(key, text)?.first.file;
+    if (firstFile(before) === firstFile(await folder.readHead())) return verdict;
   }
 }
 
@@ -64,21 +61,24 @@ async function verifyOnce(
     }
     expected = file.number + 1;
     verdict.files++;
-    if (!(await readThrough(folder, file, walk))) walk.problem({ file: fileName(file), text: 'cannot be read' });
+    const why = await readThrough(folder, file, walk);
+    if (why !== undefined) walk.problem({ file: fileName(file), text: `cannot be read (${why})` });
   }
+  for (const file of await folder.strangers()) walk.problem({ file, text: 'is no file of the audit log' });
   walk.end();
   return verdict;
 }
 
-/** A file's lines, one after the other. False when it has gone. */
-async function readThrough(folder: TrailFolder, file: TrailFile, walk: Walk): Promise<boolean> {
+/** A file's lines, one after the other. The system's word for why it cannot be read, if it cannot. */
+async function readThrough(folder: TrailFolder, file: TrailFile, walk: Walk): Promise<string | undefined> {
   walk.open(fileName(file));
   try {
     for await (const line of folder.lines(file, MAX_LINE)) walk.line(line.bytes, line.whole);
-    return true;
+    return undefined;
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return false;
-    throw error;
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === undefined) throw error;
+    return code;
   }
 }
 

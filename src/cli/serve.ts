@@ -5,6 +5,7 @@ import { destination, pino } from 'pino';
 import type { Log } from '../audit/log.ts';
 import type { Options } from '../config/options.ts';
 import { writeAtomically } from '../machine/atomic-file.ts';
+import { printableJson } from '../machine/printable-json.ts';
 import { type RunningServer, startServer } from '../main.ts';
 import { type Environment, makeEnvironment, reachable } from './environment.ts';
 import type { Hosts } from './hosts.ts';
@@ -28,7 +29,8 @@ export interface OpenLog {
 export function openLog({ logFile, logLevel }: Options, fallback: number | string = 2): OpenLog {
   const target = destination({ dest: logFile ?? fallback, sync: true, mkdir: false, mode: 0o600 });
   const timestamp = () => `,"time":"${new Date().toISOString()}"`;
-  const log = pino({ level: logLevel, base: null, timestamp }, target);
+  const printable = { write: (line: string) => void target.write(printableJson(line)) };
+  const log = pino({ level: logLevel, base: null, timestamp }, printable);
   return {
     log,
     reopen() {

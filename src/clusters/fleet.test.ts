@@ -60,6 +60,7 @@ class FakeHost {
       facts: async () => undefined,
       mappings: async () => [],
       blockers: async () => [],
+      transactions: async () => new Map(),
       schemaFacts: async () => ({
         functions: new Set<string>(),
         calling: new Set<string>(),

@@ -1,5 +1,6 @@
 import { openTrail, type Trail } from '../audit/audit.ts';
 import type { Audit } from '../audit/events.ts';
+import { boundFloods, TOLD_IN_LOG, TOLD_IN_TRAIL } from '../audit/floods.ts';
 import type { Log } from '../audit/log.ts';
 import { both, createLogAudit } from '../audit/log-audit.ts';
 import { countedAudit, type ServerMetrics } from '../metrics/server-metrics.ts';
@@ -14,7 +15,8 @@ export async function openAudit(
   { log, sealer, metrics, undo }: { log: Log; sealer: Sealer; metrics: ServerMetrics; undo: Undo },
 ): Promise<{ audit: Audit; trail: Trail | undefined }> {
   const { dataDir, account, region, auditLog } = inForce.current;
-  const logAudit = createLogAudit(log);
+  const logAudit = boundFloods(createLogAudit(log), TOLD_IN_LOG, { now, after });
+  undo.push(async () => logAudit.flush());
   if (auditLog === 'off') return { audit: countedAudit(logAudit, metrics), trail: undefined };
   const trail = await openTrail(
     { dataDir, sealer, site: { account, region, now } },
@@ -35,5 +37,7 @@ export async function openAudit(
     { log, now, after },
   );
   undo.push(() => trail.close());
-  return { audit: countedAudit(both(logAudit, trail), metrics), trail };
+  const bounded = boundFloods(trail, TOLD_IN_TRAIL, { now, after });
+  undo.push(async () => bounded.flush());
+  return { audit: countedAudit(both(logAudit, bounded), metrics), trail };
 }

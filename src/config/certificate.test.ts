@@ -1,5 +1,5 @@
 import { X509Certificate } from 'node:crypto';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { chmodSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
@@ -38,5 +38,24 @@ describe('the server’s certificate', () => {
       expect(third.names).toContain(name);
     }
     expect(third.ca).toBe(first.ca);
+  });
+
+  it('of the operator’s is taken, and a key that others can read is told', async () => {
+    await open([]);
+    const [certFile, keyFile] = [join(folder, 'server.crt'), join(folder, 'server.key')];
+    const { options } = readOptions('start', ['--tls-cert', certFile, '--tls-key', keyFile], {}, folder);
+    for (const [mode, told] of [
+      [0o600, 0],
+      [0o640, 0],
+      [0o644, 1],
+      [0o660, 1],
+    ] as const) {
+      chmodSync(keyFile, mode);
+      const warnings: string[] = [];
+      await openCertificate(options, folder, now, [], (text) => warnings.push(text));
+      expect(warnings.length, mode.toString(8)).toBe(told);
+      for (const text of warnings)
+        expect(text).toMatch(/^--tls-key: .*server\.key can be read or written by other users$/);
+    }
   });
 });

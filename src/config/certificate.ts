@@ -1,6 +1,10 @@
+import { statSync } from 'node:fs';
 import { ensureCertificates } from '../tls/authority.ts';
 import { createTlsSettings, loadOperatorCertificates, type TlsSettings } from '../tls/context.ts';
 import type { Options } from './options.ts';
+
+/** Of a file's mode: written by its group, anything by others. A group may be made for reading keys. */
+const OTHERS = 0o027;
 
 /** The certificate in use. */
 export interface Certificate {
@@ -18,18 +22,20 @@ export interface ReadyCertificate {
 
 /**
  * The operator's own certificate where the options name one, else one of the local authority in `folder`, with the
- * `furtherNames` that clusters have.
+ * `furtherNames` that clusters have. `warn` is told of a key that is not for its owner only.
  */
 export async function openCertificate(
   options: Options,
   folder: string,
   now: () => Date,
   furtherNames: readonly string[] = [],
+  warn: (text: string) => void = () => undefined,
 ): Promise<Certificate> {
   const load = async (options: Options) => {
     const { tlsCert, tlsKey } = options;
     if (tlsCert !== undefined && tlsKey !== undefined) {
       const pair = loadOperatorCertificates({ certFile: tlsCert, keyFile: tlsKey, caFile: options.tlsCa }, now());
+      if ((statSync(tlsKey).mode & OTHERS) !== 0) warn(`--tls-key: ${tlsKey} can be read or written by other users`);
       return { tls: createTlsSettings(pair), caFile: pair.caFile };
     }
     const made = await ensureCertificates({ folder, names: names(options, furtherNames), now });

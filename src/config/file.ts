@@ -65,6 +65,8 @@ export function readFile(asked: string | undefined, cwd: string): ConfigurationF
     if (!list.every((item) => typeof item === 'string' || typeof item === 'number')) {
       throw new ConfigurationError(`${name}: ${field}: must be text or a number`);
     }
+    // Which of the two counts would be a guess.
+    if (values.has(key)) throw new ConfigurationError(`${name}: ${kebab(key)}: is given twice`);
     values.set(key, list.map(String));
   }
   return { name, found: true, values, ...(declared && { declared }) };

@@ -67,6 +67,13 @@ describe('readOptions', () => {
     ['a dialect', ['--dialect', 'mysql'], {}, undefined, '--dialect: "mysql" is none of dsql, postgres'],
     ['a host name to bind', ['--host', 'example.com'], {}, undefined, '--host: "example.com" is no IP address'],
     ['a flag that is near', ['--pgport', '1'], {}, undefined, '--pgport: unknown option (did you mean --pg-port?)'],
+    [
+      'an option in both spellings',
+      [],
+      {},
+      '{"failed-login-rate": 1, "failedLoginRate": 2}',
+      'postern.json: failed-login-rate: is given twice',
+    ],
     ['a key in the file', [], {}, '{"pg_port": 1}', 'postern.json: pg_port: unknown option (did you mean pg-port?)'],
     ['a flag without its value', ['--region'], {}, undefined, '--region: a value is missing'],
     ['a flag in place of a value', ['--region', '--host'], {}, undefined, '--region: a value is missing'],

@@ -255,6 +255,10 @@ async function serve(
     roleOid: permitted.roleOid,
     principalArn: permitted.identity.principalArn,
     needsMapping: permitted.role !== ADMIN_ROLE,
+    processId: engineSession.processId,
+    get idle() {
+      return relay.idle;
+    },
     endAtNextTransaction: (why) => relay.endAtNextTransaction(why),
     end(why) {
       // What the engine is at work on would otherwise go on until it has something to say.

@@ -49,6 +49,22 @@ describe('failed logins', () => {
     of.check('192.0.2.2', 'AKIAWRONG');
   });
 
+  it('that were all let in at once are looked at no more than if they had come one after the other', () => {
+    const of = throttle(1, 10);
+    for (let i = 0; i < 50; i++) of.check('192.0.2.1');
+    let looked = 0;
+    for (let i = 0; i < 50; i++) {
+      try {
+        of.check('192.0.2.1', `AKIA${i}`);
+      } catch {
+        continue;
+      }
+      looked++;
+      of.note('192.0.2.1', `AKIA${i}`, 'unknown-key');
+    }
+    expect(looked).toBe(10);
+  });
+
   it('with many keys are those of one address', () => {
     const of = throttle(1, 10);
     let looked = 0;

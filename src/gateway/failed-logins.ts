@@ -61,9 +61,10 @@ export class FailedLogins {
 
   /** Throws Refused `failed-logins-exceeded`. */
   check(address: string, accessKeyId?: string): void {
+    // The address is looked at again when the key is known: others of it may have failed since it was let in.
     for (const { name, share } of this.#sources(address, accessKeyId)) {
       if (this.#allowance(name, share) >= 1) continue;
-      const whose = accessKeyId === undefined ? 'of this address' : 'with this access key from this address';
+      const whose = share === 1 ? 'of this address' : 'with this access key from this address';
       throw new Refused('failed-logins-exceeded', {
         detail: `too many failed logins ${whose}: more than ${this.#limits.rate * share} a second`,
       });
@@ -73,9 +74,7 @@ export class FailedLogins {
   /** Counts the refusal of a login if it is a failure. */
   note(address: string, accessKeyId: string | undefined, kind: RefusalKind): void {
     if (!FAILURES.has(kind)) return;
-    const sources = this.#sources(address, undefined);
-    if (accessKeyId !== undefined) sources.push(...this.#sources(address, accessKeyId));
-    for (const { name, share } of sources) {
+    for (const { name, share } of this.#sources(address, accessKeyId)) {
       const failures = Math.max(0, this.#allowance(name, share) - 1);
       this.#left.delete(name);
       this.#left.set(name, { failures, at: this.#now() });
@@ -89,9 +88,9 @@ export class FailedLogins {
   #sources(address: string, accessKeyId: string | undefined): { name: string; share: number }[] {
     if (this.#limits.rate === 0 || isLoopback(address)) return [];
     const source = sourceOf(address);
-    return accessKeyId === undefined
-      ? [{ name: source, share: 1 }]
-      : [{ name: `${source} ${accessKeyId.slice(0, MAX_KEY)}`, share: 0.5 }];
+    const sources = [{ name: source, share: 1 }];
+    if (accessKeyId !== undefined) sources.push({ name: `${source} ${accessKeyId.slice(0, MAX_KEY)}`, share: 0.5 });
+    return sources;
   }
 
   #allowance(name: string, share: number): number {

@@ -1,4 +1,4 @@
-import { type Attempt, tokenFacts } from '../attempts/attempt.ts';
+import { type Attempt, cut, tokenFacts } from '../attempts/attempt.ts';
 import type { AwakeCluster, Cluster } from '../clusters/cluster.ts';
 import type { AccessRequest, Authority, Decision, Identity, KeyRing } from '../iam/identity.ts';
 import { denialText } from '../iam/policy/denial.ts';
@@ -83,7 +83,8 @@ export async function login(
   passed('token');
   checkFailures(claim.accessKeyId);
   if (claim.action !== (request.user === ADMIN_ROLE ? 'DbConnectAdmin' : 'DbConnect')) {
-    const text = `Wrong user to action mapping. user: ${request.user}, action: ${claim.action}`;
+    // Who has confused the two has a token as user: not all of it may stand in a log.
+    const text = `Wrong user to action mapping. user: ${cut(request.user)}, action: ${claim.action}`;
     throw new Refused('wrong-action', { hint: text, detail: text });
   }
   const { region } = cluster;

@@ -156,6 +156,16 @@ export abstract class Relay {
     engine.on('error', () => undefined);
     // PostgreSQL says good-bye itself, unless it was killed; after Terminate nobody waits for one.
     engine.on('close', () => this.#endWith({ reason: 'engine-closed' }, undefined));
+    // Whoever has gone while the login was under way says so no more.
+    if (client.destroyed) {
+      this.#end({ reason: 'client-disconnected' });
+      return;
+    }
+    if (engine.destroyed) {
+      this.#endWith({ reason: 'engine-closed' }, undefined);
+      return;
+    }
+    this.#onlooker?.clientGot(greeting);
     client.write(greeting);
     engine.resume();
     client.resume();

@@ -1,6 +1,7 @@
 import type { Log } from '../audit/log.ts';
 import type { Fleet } from '../clusters/fleet.ts';
 import { Refused } from '../refused.ts';
+import { LastTransactions } from './last-transactions.ts';
 import type { Session, Sessions } from './sessions.ts';
 
 interface Reading {
@@ -17,9 +18,13 @@ export class Revocation {
   readonly #fleet: Fleet;
   readonly #sessions: Sessions;
   readonly #log: Log;
+  readonly #after: (ms: number, work: () => void) => () => void;
   readonly #running = new Map<string, Reading>();
+  /** By database; as many as have ever had a mapping revoked under an open session. */
+  readonly #leaving = new Map<string, LastTransactions<Session>>();
 
-  constructor(fleet: Fleet, sessions: Sessions, log: Log) {
+  constructor(fleet: Fleet, sessions: Sessions, log: Log, after: (ms: number, work: () => void) => () => void) {
+    this.#after = after;
     this.#fleet = fleet;
     this.#sessions = sessions;
     this.#log = log;
@@ -50,11 +55,28 @@ export class Revocation {
     try {
       const cluster = await this.#fleet.awake(database);
       if (!cluster) return;
-      this.#sessions.endUnmapped(database, await cluster.catalog.mappings(), revoked);
+      this.#leave(database, this.#sessions.endUnmapped(database, await cluster.catalog.mappings(), revoked));
     } catch (error) {
       this.#log.warn({ err: error, database }, 'the mappings could not be read; sessions that need one end');
-      this.#sessions.endUnmapped(database, [], revoked);
+      this.#leave(database, this.#sessions.endUnmapped(database, [], revoked));
     }
+  }
+
+  #leave(database: string, sessions: readonly Session[]): void {
+    if (sessions.length === 0) return;
+    let leaving = this.#leaving.get(database);
+    if (!leaving) {
+      leaving = new LastTransactions({
+        transactions: async (processIds) => {
+          const cluster = await this.#fleet.awake(database);
+          return cluster ? await cluster.catalog.transactions(processIds) : new Map();
+        },
+        isOpen: (session) => this.#sessions.has(session),
+        after: this.#after,
+      });
+      this.#leaving.set(database, leaving);
+    }
+    for (const session of sessions) leaving.watch(session, revoked(session));
   }
 }
 

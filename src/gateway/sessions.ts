@@ -1,9 +1,10 @@
 import { randomBytes, timingSafeEqual } from 'node:crypto';
 import { Refused } from '../refused.ts';
 import type { Mapping } from '../roles/role-catalog.ts';
+import type { LeavingSession } from './last-transactions.ts';
 
 /** A client's session as others see it: those who cancel, revoke and shut down. */
-export interface Session {
+export interface Session extends LeavingSession {
   readonly connectionId: string;
   readonly clusterId: string;
   readonly database: string;
@@ -13,8 +14,6 @@ export interface Session {
   readonly needsMapping: boolean;
   /** Ends the session when its transaction ends, at the latest when it begins another. */
   endAtNextTransaction(why: Refused): void;
-  /** Ends it now, whatever it is doing, in the engine too. */
-  end(why: Refused): void;
   cancel(): Promise<void>;
 }
 
@@ -62,13 +61,21 @@ export class Sessions {
     for (const session of [...this.#sessions.values()]) if (session.clusterId === clusterId) session.end(why);
   }
 
-  /** Ends the sessions of a database whose mapping is not among those that stand. */
-  endUnmapped(database: string, standing: readonly Mapping[], why: (session: Session) => Refused): void {
+  has({ connectionId }: Session): boolean {
+    return this.#sessions.has(connectionId);
+  }
+
+  /** Ends the sessions of a database whose mapping is not among those that stand, and returns them. */
+  endUnmapped(database: string, standing: readonly Mapping[], why: (session: Session) => Refused): readonly Session[] {
+    const leaving: Session[] = [];
     const mapped = new Set(standing.map(({ roleOid, arn }) => `${roleOid} ${arn}`));
     for (const session of this.#sessions.values()) {
       if (session.database !== database || !session.needsMapping) continue;
-      if (!mapped.has(`${session.roleOid} ${session.principalArn}`)) session.endAtNextTransaction(why(session));
+      if (mapped.has(`${session.roleOid} ${session.principalArn}`)) continue;
+      session.endAtNextTransaction(why(session));
+      leaving.push(session);
     }
+    return leaving;
   }
 
   [Symbol.iterator](): IterableIterator<Session> {

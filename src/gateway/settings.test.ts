@@ -22,6 +22,7 @@ describe('a startup packet', () => {
       ['Replication', { Replication: 'true' }],
       ['is_superuser', { is_superuser: 'on' }],
       ['session_replication_role', { options: '-c session_replication_role=replica' }],
+      ['post_auth_delay', { options: '-c post_auth_delay=2000' }],
       ['_pq_.x', { options: '-c _pq_.x=1' }],
       ['_PQ_.x', { '_PQ_.x': '1' }],
     ])('cannot set %s: %j', (name, parameters) => {

@@ -33,6 +33,8 @@ const NEVER = new Set([
   'replication',
   'is_superuser',
   'session_replication_role',
+  // For debuggers: the engine's process would sleep for half an hour, long after its client has gone.
+  'post_auth_delay',
 ]);
 /** Protocol options, which are no settings either. */
 const PROTOCOL_OPTION = '_pq_.';

@@ -17,9 +17,11 @@ function listen(end: Duplex): () => string {
   return () => text;
 }
 
-function startRelay() {
+/** `before`: what happens until the session is ready. */
+function startRelay(before: (sides: { clientSide: Duplex; engineSide: Duplex }) => void = () => undefined) {
   const [client, clientSide] = duplexPair();
   const [engine, engineSide] = duplexPair();
+  before({ clientSide, engineSide });
   const traffic = noTraffic();
   const relay = new StreamRelay({
     traffic,
@@ -43,6 +45,32 @@ const settle = async () => {
 };
 
 describe('StreamRelay', () => {
+  it('is over at once when either side has gone while the other was made ready', async () => {
+    const gone = startRelay(({ clientSide }) => clientSide.destroy());
+    expect(await gone.relay.ended).toEqual({ reason: 'client-disconnected' });
+    const killed = startRelay(({ engineSide }) => engineSide.destroy());
+    expect(await killed.relay.ended).toEqual({ reason: 'engine-closed' });
+    await settle();
+    expect(killed.said()).toBe('');
+  });
+
+  it('ends a session that must end rather than run what stands behind a COMMIT in the same text', async () => {
+    const { relay, client, engine, asked } = startRelay();
+    client.write(query('BEGIN'));
+    await settle();
+    engine.write(readyForQuery('T'));
+    await settle();
+    relay.endAtNextTransaction(revoked());
+    client.write(query('SAVEPOINT s; ROLLBACK TO s; SELECT 1'));
+    await settle();
+    expect(asked()).toContain('ROLLBACK TO s; SELECT 1');
+    engine.write(readyForQuery('T'));
+    await settle();
+    client.write(query('/* */ commit /* */ ; SELECT 2'));
+    expect(await relay.ended).toMatchObject({ reason: 'ended', why: { kind: 'mapping-revoked' } });
+    expect(asked()).not.toContain('SELECT 2');
+  });
+
   it('ends one session, with the connection id, when the engine sends what nobody can read', async () => {
     const { relay, engine, said } = startRelay();
     engine.write(message('E', Buffer.from('no terminator')));

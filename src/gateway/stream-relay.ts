@@ -1,5 +1,7 @@
 import { type FrameRule, FrameScanner, PASS, READ, type Verdict } from '../pgwire/frame-scanner.ts';
 import type { TransactionStatus } from '../pgwire/messages.ts';
+import { Lexer } from '../sql/lexer.ts';
+import { splitStatements } from '../sql/statements.ts';
 import { engineRules, statusOf } from './engine-messages.ts';
 import { Relay, type RelayOptions } from './relay.ts';
 import { Statements } from './statements.ts';
@@ -26,6 +28,31 @@ const CONFLICT = Buffer.from('\0C40001\0');
 function isConflict(chunk: Buffer, start: number, end: number): boolean {
   const at = chunk.indexOf(CONFLICT, start);
   return at >= 0 && at < end;
+}
+
+const ENDS: ReadonlySet<string> = new Set(['commit', 'end', 'rollback', 'abort', 'prepare']);
+
+/** Whether anything stands behind the end of a transaction in the same text. ROLLBACK TO is none. */
+function goesOnBehindEnd(sql: string): boolean {
+  const options = { standardConformingStrings: true };
+  const statements = splitStatements(sql, options).map(({ start, end }) => sql.slice(start, end));
+  return statements
+    .filter((text) => text.trim() !== '')
+    .slice(0, -1)
+    .some((text) => {
+      const [first = '', ...more] = wordsOf(new Lexer(text, options));
+      return ENDS.has(first) && !more.includes('to');
+    });
+}
+
+/** Those that matter of a statement about a transaction: it has no more. */
+function wordsOf(lexer: Lexer): string[] {
+  const words: string[] = [];
+  while (lexer.next() !== 'end' && words.length < 4) {
+    if (lexer.kind === 'space' || lexer.kind === 'comment') continue;
+    words.push(lexer.sql.slice(lexer.start, lexer.end).toLowerCase());
+  }
+  return words;
 }
 
 /**
@@ -83,6 +110,11 @@ export class StreamRelay extends Relay {
       return 'hold';
     }
     if (this.ending && asksForReady) this.#awaitsReady = true;
+    // What stands behind a COMMIT in the same text would be another transaction, and has begun when it shows.
+    if (this.ending && type === CODE.Q && goesOnBehindEnd(chunk.toString('latin1', start + 5, end - 1))) {
+      this.concludeEnding();
+      return 'stop';
+    }
     switch (type) {
       case CODE.Q:
         return this.#statements.query(chunk.subarray(start, end));

@@ -76,6 +76,10 @@ export interface TurnRelayOptions extends RelayOptions {
   now: () => number;
 }
 
+function endsTransaction({ verb }: Step): boolean {
+  return verb === 'commit' || verb === 'rollback';
+}
+
 /**
  * The relay of the dialect dsql. A request (a Query, or extended-query messages up to Sync) is answered before the next
  * one is looked at, since what a transaction may do hangs on what it has done.
@@ -103,6 +107,8 @@ export class TurnRelay extends Relay {
    * done in steps.
    */
   #phase: 'ready' | 'collecting' | 'passing' | 'working' = 'ready';
+  /** Whether a transaction has ended in what was asked before, without a Sync since. */
+  #endedBefore = false;
   /** Whether the session, which must end, ends now. */
   #isDue = false;
   /** What the client copies in. */
@@ -347,6 +353,12 @@ export class TurnRelay extends Relay {
   // What is done for it.
 
   #start(steps: readonly Step[], request: Request): void {
+    // A session that must end would begin another transaction behind the end of the one that it is in.
+    if (this.ending && (this.#endedBefore || steps.slice(0, -1).some(endsTransaction))) {
+      this.concludeEnding();
+      return;
+    }
+    this.#endedBefore = !request.final && (this.#endedBefore || steps.some(endsTransaction));
     this.#phase = 'working';
     this.#request = request;
     this.#runner

@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import { TLSSocket } from 'node:tls';
 import type { ApiCall, Audit } from '../audit/events.ts';
+import { isQuotaKind } from '../audit/floods.ts';
 import type { Log } from '../audit/log.ts';
 import { recordedAnswer, recordedParameters } from '../audit/recorded.ts';
 import type { Authority, Identity, KeyRing } from '../iam/identity.ts';
@@ -178,7 +179,9 @@ export function createDispatch(deps: DispatchDeps): Dispatch {
         deps.failures.note(address, call.accessKeyId, kind);
         const { code, message } = fault;
         deps.audit.record(apiCall(fault.status, { error: { code, message }, refusal: { kind, reason: detail } }));
-        deps.log.info({ ...done(fault.status, kind), code: fault.code, kind, detail }, 'api call refused');
+        // A flood of them is counted, and told as a number.
+        const level = isQuotaKind(kind) ? 'debug' : 'info';
+        deps.log[level]({ ...done(fault.status, kind), code: fault.code, kind, detail }, 'api call refused');
         return { ...protocol.fault(fault, requestId), requestId };
       }
       if (incoming.errored || !incoming.complete) throw error;

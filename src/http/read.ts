@@ -6,6 +6,11 @@ import type { HttpRequest } from './operation.ts';
 /** Far above the largest request of the three services: a policy of 131,072 characters, each encoded as %XX. */
 export const MAX_BODY = 1024 * 1024;
 
+/** Whether it announces more than is read. */
+export function isTooLarge({ headers }: IncomingMessage): boolean {
+  return Number(headers['content-length'] ?? 0) > MAX_BODY;
+}
+
 /**
  * Reads a request whole. Throws Refused `request-too-large`, and what `room` throws; rejects with the stream's error when the client goes away.
  * How long it may take is the server's limit.
@@ -16,7 +21,7 @@ export async function readRequest(incoming: IncomingMessage, room: HeldBody): Pr
     return new Refused('request-too-large', { say: `Request is too large: ${detail}.`, detail });
   };
   // What is announced as too large is refused before any of it is taken.
-  if (Number(incoming.headers['content-length'] ?? 0) > MAX_BODY) throw tooLarge();
+  if (isTooLarge(incoming)) throw tooLarge();
   const chunks: Buffer[] = [];
   let length = 0;
   for await (const chunk of incoming.iterator({ destroyOnReturn: false })) {

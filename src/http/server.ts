@@ -3,6 +3,7 @@ import type { AddressInfo } from 'node:net';
 import type { Log } from '../audit/log.ts';
 import type { Dispatch } from './dispatch.ts';
 import { answerProbe, type Probes } from './probes.ts';
+import { isTooLarge } from './read.ts';
 
 /**
  * The HTTP listener for all services. It is plain HTTP: every request proves itself by its signature, or by an ID token,
@@ -83,6 +84,11 @@ export function createApiServer({
     }
   };
   server.on('request', (incoming, response) => void answer(incoming, response));
+  // Who asks first is told to go on only with what would be read.
+  server.on('checkContinue', (incoming: IncomingMessage, response: ServerResponse) => {
+    if (!isTooLarge(incoming)) response.writeContinue();
+    void answer(incoming, response);
+  });
 
   return {
     listen: ({ host, port }) =>

@@ -11,6 +11,8 @@ export interface StringShape {
   /** Without anchors: the whole value must match. */
   pattern?: RegExp;
   oneOf?: readonly string[];
+  /** No error text has the value (smithy.io, "sensitive trait"). */
+  sensitive?: true;
 }
 
 export interface IntegerShape {
@@ -177,15 +179,13 @@ function checkValue(shape: Shape, value: RawValue, path: string, failures: Failu
 
 function checkString(shape: StringShape, value: string, path: string, failures: Failure[]): void {
   const min = shape.min ?? 0;
-  if (value.length < min) {
-    failures.push(failure(value, path, `Member must have length greater than or equal to ${min}`));
-  } else if (value.length > shape.max) {
-    failures.push(failure(value, path, `Member must have length less than or equal to ${shape.max}`));
-  } else if (shape.oneOf && !shape.oneOf.includes(value)) {
-    failures.push(failure(value, path, `Member must satisfy enum value set: [${shape.oneOf.join(', ')}]`));
+  const fail = (constraint: string) => failures.push(failure(shape.sensitive ? undefined : value, path, constraint));
+  if (value.length < min) fail(`Member must have length greater than or equal to ${min}`);
+  else if (value.length > shape.max) fail(`Member must have length less than or equal to ${shape.max}`);
+  else if (shape.oneOf && !shape.oneOf.includes(value)) {
+    fail(`Member must satisfy enum value set: [${shape.oneOf.join(', ')}]`);
   } else if (shape.pattern && !matchesWhole(shape.pattern, value)) {
-    const text = `Member must satisfy regular expression pattern: ${shape.pattern.source}`;
-    failures.push(failure(value, path, text));
+    fail(`Member must satisfy regular expression pattern: ${shape.pattern.source}`);
   }
 }
 
@@ -206,8 +206,9 @@ interface Failure {
   text: string;
 }
 
-function failure(value: string | null, path: string, constraint: string): Failure {
-  const shown = value !== null && value.length > MAX_ECHO ? `${value.slice(0, MAX_ECHO)}…` : value;
-  const told = shown === null ? 'Value null' : `Value '${shown}'`;
+/** `value` is null where there is none, and undefined where it is not to be told. */
+function failure(value: string | null | undefined, path: string, constraint: string): Failure {
+  const shown = value && value.length > MAX_ECHO ? `${value.slice(0, MAX_ECHO).toWellFormed()}…` : value;
+  const told = shown === undefined ? 'Value' : shown === null ? 'Value null' : `Value '${shown}'`;
   return { path, constraint, text: `${told} at '${path}' failed to satisfy constraint: ${constraint}` };
 }

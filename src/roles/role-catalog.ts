@@ -52,6 +52,8 @@ export interface RoleCatalog {
   lockedRows(table: string, transactionIds: readonly string[], changed: boolean): Promise<Places[]>;
   /** Whether the transaction of a process has any of these rows; `strongly`: so that nobody may refer to them. */
   hasRows(processId: number, rows: Places, strongly: boolean): Promise<boolean>;
+  /** When the transactions of these processes have begun, by process; nothing of those that have none. */
+  transactions(processIds: readonly number[]): Promise<ReadonlyMap<number, string>>;
   /** Whether there are jobs to do. Those that have been finished for long go. */
   hasJobs(): Promise<boolean>;
   close(): Promise<void>;
@@ -66,6 +68,10 @@ const ROLE_FACTS = `
   WHERE r.rolname = $1 AND NOT r.rolsuper AND NOT r.rolreplication AND NOT pg_catalog.starts_with(r.rolname, 'pg_')`;
 
 const BLOCKERS = 'SELECT pid FROM pg_catalog.unnest(pg_catalog.pg_blocking_pids($1::int4)) pid';
+
+const TRANSACTIONS = `
+  SELECT a.pid, a.xact_start::pg_catalog.text AS began FROM pg_catalog.pg_stat_activity a
+  WHERE a.pid = ANY ($1::pg_catalog.int4[]) AND a.xact_start IS NOT NULL`;
 
 /** Objects below this number come with PostgreSQL. */
 const FUNCTIONS = `
@@ -239,6 +245,10 @@ export async function openRoleCatalog(
     async hasRows(processId, { relation, places }, strongly) {
       const [row] = await ask<{ has: boolean }>('has_rows', HAS_ROWS, [processId, relation, places, strongly]);
       return row?.has === true;
+    },
+    async transactions(processIds) {
+      const rows = await ask<{ pid: number; began: string }>('transactions', TRANSACTIONS, [processIds]);
+      return new Map(rows.map(({ pid, began }) => [pid, began]));
     },
     mappings: () => ask<Mapping & pg.QueryResultRow>('mappings', MAPPINGS),
     hasJobs: async () => (await ask('jobs', LOOK_FOR_JOBS)).length > 0,

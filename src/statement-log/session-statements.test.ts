@@ -138,6 +138,62 @@ describe('the statements of a session', () => {
     expect(entries.map(({ text }) => text?.slice(0, 8))).toEqual([undefined, 'SELECT a']);
   });
 
+  it('forgets the oldest when their names are what is long, or when there are many without a text', () => {
+    const use = (name: string) => `> B |${name}|\n> E |\n> S\n< 2\n< C SELECT 1|\n< Z I`;
+    const named = (i: number) => `s${i}${'x'.repeat(10_000)}`;
+    const long = Array.from({ length: 300 }, (_, i) => `> P ${named(i)}|SELECT a|\n> S\n< 1\n< Z I`);
+    expect(follow([...long, use(named(0)), use(named(299))].join('\n')).map(({ text }) => text)).toEqual([
+      undefined,
+      'SELECT a',
+    ]);
+    const empty = Array.from({ length: 20_000 }, (_, i) => `> P s${i}||\n> S\n< 1\n< Z I`);
+    expect(follow([...empty, use('s0'), use('s19999')].join('\n')).map(({ text }) => text)).toEqual([undefined, '']);
+  });
+
+  it('forgets portals with their transaction, and when their names are what is long', () => {
+    const bind = (name: string) => `> B ${name}|s|\n> S\n< 2\n< Z T`;
+    const named = (i: number) => `p${i}${'x'.repeat(100_000)}`;
+    const binds = Array.from({ length: 11 }, (_, i) => bind(named(i)));
+    const run = (name: string) => `> E ${name}|\n> S\n< C SELECT 1|\n< Z I`;
+    const script = ['> P s|SELECT a|\n> S\n< 1\n< Z T', ...binds, run(named(0)), bind('q'), run('q'), run('q')];
+    expect(follow(script.join('\n')).map(({ text }) => text)).toEqual([undefined, 'SELECT a', undefined]);
+  });
+
+  it('do not grow with what a client sends and the server reads over, and not without end with what it sends ahead', () => {
+    const told: (string | undefined)[] = [];
+    const open = () =>
+      new SessionStatements(
+        { statement: ({ text }) => void told.push(text) },
+        { connectionId: 'c', principal: 'p', role: 'r', cluster: 'k' },
+        () => 0,
+      );
+    const execute = Buffer.from('E\0\0\0\x09\0\0\0\0\0', 'latin1');
+    const executes = Buffer.concat(new Array<Buffer>(100_000).fill(execute));
+    const query = Buffer.from('Q\0\0\0\x0dSELECT 1\0', 'latin1');
+    const answer = Buffer.from('C\0\0\0\x0dSELECT 1\0Z\0\0\0\x05I', 'latin1');
+    const failing = open();
+    failing.clientSent(execute);
+    failing.clientGot(Buffer.from('E\0\0\0\x0cC42601\0\0', 'latin1'));
+    for (let i = 0; i < 10; i++) failing.clientSent(executes);
+    failing.clientSent(Buffer.from('S\0\0\0\x04', 'latin1'));
+    failing.clientGot(Buffer.from('Z\0\0\0\x05I', 'latin1'));
+    failing.clientSent(query);
+    failing.clientGot(answer);
+    expect(told).toEqual([undefined, 'SELECT ?']);
+    told.length = 0;
+    const ahead = open();
+    for (let i = 0; i < 10; i++) ahead.clientSent(executes);
+    ahead.clientSent(query);
+    ahead.clientGot(answer);
+    expect(told).toEqual(['(not followed any further: too many messages ahead)']);
+  });
+
+  it('reads texts in the encoding that the server has reported', () => {
+    const sjis = "> Q SELECT E'\u0095\\', 'secret', 'x'|\n< C SELECT 1|\n< Z I";
+    const shown = (encoding: string) => follow(`< S client_encoding|${encoding}|\n${sjis}`)[0]?.text;
+    for (const encoding of ['SJIS', 'UTF8']) expect(shown(encoding)).toMatch(/^\(not shown/);
+  });
+
   it('are found however the bytes are cut, and not looked for where there are no messages', () => {
     const told: (string | undefined)[] = [];
     const statements = new SessionStatements(

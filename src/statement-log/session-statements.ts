@@ -18,7 +18,7 @@ const READ_FROM_CLIENT = {
   E: MEBIBYTE,
   S: MEBIBYTE,
 };
-const READ_FROM_SERVER = { 1: 16, 2: 16, C: MEBIBYTE, I: 16, s: 16, E: MEBIBYTE, Z: 16 };
+const READ_FROM_SERVER = { 1: 16, 2: 16, C: MEBIBYTE, I: 16, s: 16, E: MEBIBYTE, Z: 16, S: MEBIBYTE };
 
 /** What is wrong in the stream is the relay's to say: everything goes by, and what matters is read. */
 function rules(read: Readonly<Record<string, number>>): Map<string, FrameRule> {
@@ -34,8 +34,18 @@ function rules(read: Readonly<Record<string, number>>): Map<string, FrameRule> {
 const CLIENT_RULES = rules(READ_FROM_CLIENT);
 const SERVER_RULES = rules(READ_FROM_SERVER);
 
-/** In characters, of one session: the texts of prepared statements. The oldest are forgotten beyond that. */
-const MAX_TEXTS = 1024 * 1024;
+/** In characters, of one session: prepared statements, with their names. The oldest are forgotten beyond that. */
+const MAX_PREPARED = 1024 * 1024;
+/** The same of portals, of which few are open at once; all are forgotten beyond that. */
+const MAX_PORTALS = 1024 * 1024;
+/** The same of what the client has asked for ahead; a session that asks for more is not followed any further. */
+const MAX_ASKED = 32 * 1024 * 1024;
+/** What each of them takes beside its texts, as if it were characters. */
+const EACH = 64;
+/** Stands for what is not told any more. */
+const NOT_FOLLOWED = '(not followed any further: too many messages ahead)';
+/** In ReadyForQuery. */
+const IDLE = 0x49;
 /** Command tags of one string of statements that are told. */
 const MAX_TAGS = 100;
 
@@ -47,6 +57,79 @@ type Asked =
   | { kind: 'execute'; portal: string; began: number }
   | { kind: 'sync' };
 
+function sizeOf(asked: Asked): number {
+  switch (asked.kind) {
+    case 'query':
+      return EACH + (asked.text?.length ?? 0);
+    case 'parse':
+      return EACH + asked.name.length + asked.text.length;
+    case 'bind':
+      return EACH + asked.portal.length + asked.name.length;
+    case 'execute':
+      return EACH + asked.portal.length;
+    case 'sync':
+      return EACH;
+  }
+}
+
+/** What was asked for, the oldest first: a list of which the beginning is taken away, as long as it may be. */
+class Requests {
+  #list: Asked[] = [];
+  #from = 0;
+  #size = 0;
+  #syncs = 0;
+
+  get size(): number {
+    return this.#size;
+  }
+
+  get head(): Asked | undefined {
+    return this.#list[this.#from];
+  }
+
+  /** Whether a Sync is among them. */
+  get hasSync(): boolean {
+    return this.#syncs > 0;
+  }
+
+  add(asked: Asked): void {
+    this.#list.push(asked);
+    this.#size += sizeOf(asked);
+    if (asked.kind === 'sync') this.#syncs++;
+  }
+
+  take(): Asked | undefined {
+    const head = this.#list[this.#from];
+    if (!head) return undefined;
+    this.#size -= sizeOf(head);
+    if (head.kind === 'sync') this.#syncs--;
+    this.#from++;
+    // Taken away in one go, since each time costs as much as there is.
+    if (this.#from > 1000 && this.#from * 2 > this.#list.length) {
+      this.#list = this.#list.slice(this.#from);
+      this.#from = 0;
+    } else if (this.#from === this.#list.length) {
+      this.#list = [];
+      this.#from = 0;
+    }
+    return head;
+  }
+
+  /** Up to and including the first of which `ends` is true, which is returned; none are taken where there is none. */
+  takeThrough(ends: (asked: Asked) => boolean): Asked | undefined {
+    if (!this.#list.some((asked, at) => at >= this.#from && ends(asked))) return undefined;
+    for (let taken = this.take(); taken; taken = this.take()) if (ends(taken)) return taken;
+    return undefined;
+  }
+
+  clear(): void {
+    this.#list = [];
+    this.#from = 0;
+    this.#size = 0;
+    this.#syncs = 0;
+  }
+}
+
 /**
  * Follows the bytes of one session, both ways, as the client sends and gets them, and tells the statement log of each statement that has ended: in the
  * extended protocol each Execute, and what failed before it; of a simple query, the whole string. It only looks on: what it
@@ -57,10 +140,13 @@ export class SessionStatements {
   readonly #facts: SessionFacts;
   /** In ms, from any beginning, never backwards. */
   readonly #now: () => number;
-  readonly #asked: Asked[] = [];
+  readonly #asked = new Requests();
   readonly #prepared = new Map<string, string>();
   #preparedLength = 0;
   readonly #portals = new Map<string, string | undefined>();
+  #portalsLength = 0;
+  /** The client's, as the server has reported it last. */
+  #encoding: string | undefined;
   /** When the engine ended what it did last: what was sent ahead begins then. */
   #lastEnd = 0;
   /** The text of what was executed last. */
@@ -112,24 +198,43 @@ export class SessionStatements {
     const read = new Strings(chunk, start + 5, end);
     switch (String.fromCharCode(type)) {
       case 'Q':
-        this.#asked.push({ kind: 'query', text: blankConstants(read.next()), began, tags: [], error: undefined });
+        this.#ask({
+          kind: 'query',
+          text: blankConstants(read.next(), this.#encoding),
+          began,
+          tags: [],
+          error: undefined,
+        });
         break;
       case 'F':
-        this.#asked.push({ kind: 'query', text: undefined, began, tags: [], error: undefined });
+        this.#ask({ kind: 'query', text: undefined, began, tags: [], error: undefined });
         break;
       case 'P':
-        this.#asked.push({ kind: 'parse', name: read.next(), text: blankConstants(read.next()), began });
+        this.#ask({ kind: 'parse', name: read.next(), text: blankConstants(read.next(), this.#encoding), began });
         break;
       case 'B':
-        this.#asked.push({ kind: 'bind', portal: read.next(), name: read.next(), began });
+        this.#ask({ kind: 'bind', portal: read.next(), name: read.next(), began });
         break;
       case 'E':
-        this.#asked.push({ kind: 'execute', portal: read.next(), began });
+        this.#ask({ kind: 'execute', portal: read.next(), began });
         break;
       case 'S':
-        this.#asked.push({ kind: 'sync' });
+        this.#ask({ kind: 'sync' });
         break;
     }
+    return undefined;
+  }
+
+  #ask(asked: Asked): void {
+    // The server reads over it, and says nothing of it.
+    if (this.#skipping && asked.kind !== 'sync' && !this.#asked.hasSync) return;
+    this.#asked.add(asked);
+    if (this.#asked.size <= MAX_ASKED) return;
+    this.#lost = true;
+    this.#asked.clear();
+    this.#prepared.clear();
+    this.#portals.clear();
+    this.#tell(NOT_FOLLOWED, this.#now(), [], undefined);
   }
 
   #readServer(type: number, frame: Buffer): undefined {
@@ -154,54 +259,68 @@ export class SessionStatements {
         break;
       case 'Z':
         this.#ready();
+        // Portals end with their transaction.
+        if (frame[5] === IDLE) this.#forgetPortals();
         break;
+      case 'S': {
+        const [name, value] = frame.toString('latin1', 5).split('\0', 2);
+        if (name === 'client_encoding') this.#encoding = value;
+        break;
+      }
     }
   }
 
   #parsed(): void {
-    const head = this.#asked[0];
+    const { head } = this.#asked;
     if (head?.kind !== 'parse') return;
-    this.#asked.shift();
+    this.#asked.take();
     this.#forget(head.name);
     this.#prepared.set(head.name, head.text);
-    this.#preparedLength += head.text.length;
+    this.#preparedLength += EACH + head.name.length + head.text.length;
     for (const name of this.#prepared.keys()) {
-      if (this.#preparedLength <= MAX_TEXTS) break;
+      if (this.#preparedLength <= MAX_PREPARED) break;
       this.#forget(name);
     }
   }
 
   #forget(name: string): void {
-    this.#preparedLength -= this.#prepared.get(name)?.length ?? 0;
+    const text = this.#prepared.get(name);
+    if (text === undefined) return;
+    this.#preparedLength -= EACH + name.length + text.length;
     this.#prepared.delete(name);
   }
 
   #bound(): void {
-    const head = this.#asked[0];
+    const { head } = this.#asked;
     if (head?.kind !== 'bind') {
       // One too long to be read: any portal may be another now.
-      this.#portals.clear();
+      this.#forgetPortals();
       return;
     }
-    this.#asked.shift();
-    // Portals end with their transaction, and few are open at once.
-    if (this.#portals.size > 1000) this.#portals.clear();
+    this.#asked.take();
+    this.#portalsLength += EACH + head.portal.length;
+    if (this.#portalsLength > MAX_PORTALS) this.#forgetPortals();
     this.#portals.set(head.portal, this.#prepared.get(head.name));
   }
 
+  #forgetPortals(): void {
+    this.#portals.clear();
+    this.#portalsLength = 0;
+  }
+
   #completed(tag: string | undefined): void {
-    const head = this.#asked[0];
+    const { head } = this.#asked;
     if (head?.kind === 'query') {
       if (tag !== undefined && head.tags.length < MAX_TAGS) head.tags.push(tag);
     } else if (head?.kind === 'execute') {
-      this.#asked.shift();
+      this.#asked.take();
       this.#executed = this.#portals.get(head.portal);
       this.#tell(this.#executed, head.began, tag === undefined ? [] : [tag], undefined);
     }
   }
 
   #failed(error: string): void {
-    const head = this.#asked[0];
+    const { head } = this.#asked;
     switch (head?.kind) {
       case 'query':
         head.error = error;
@@ -227,8 +346,7 @@ export class SessionStatements {
 
   #ready(): void {
     const ends = (asked: Asked) => asked.kind === 'sync' || (asked.kind === 'query' && !this.#skipping);
-    const last = this.#asked.findIndex(ends);
-    const done = last < 0 ? undefined : this.#asked.splice(0, last + 1).at(-1);
+    const done = this.#asked.takeThrough(ends);
     this.#skipping = false;
     if (done?.kind === 'query') this.#tell(done.text, done.began, done.tags, done.error);
   }

@@ -2,6 +2,7 @@ import { chmod, mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Log } from '../audit/log.ts';
 import { type AppendFile, openAppendFile } from '../machine/append-file.ts';
+import { printableJson } from '../machine/printable-json.ts';
 import type { StatementEntry, StatementLog } from './statement-log.ts';
 
 export interface StatementFileSettings {
@@ -65,7 +66,7 @@ export class StatementFile implements StatementLog {
 
   statement({ durationMs, ...entry }: StatementEntry): void {
     const time = this.#deps.now().toISOString();
-    this.#add(JSON.stringify({ time, ...entry, durationMs: Math.round(durationMs * 1000) / 1000 }));
+    this.#add(printableJson(JSON.stringify({ time, ...entry, durationMs: Math.round(durationMs * 1000) / 1000 })));
   }
 
   /** Resolves when what there is has been written or could not be. */

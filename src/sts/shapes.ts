@@ -19,7 +19,7 @@ export const externalId = {
   max: 1224,
   pattern: /[\w+=,.@:/-]*/,
 } as const satisfies StringShape;
-export const webIdentityToken = { type: 'string', min: 4, max: 20_000 } as const satisfies StringShape;
+export const webIdentityToken = { type: 'string', min: 4, max: 20_000, sensitive: true } as const satisfies StringShape;
 export const sessionPolicy = {
   type: 'string',
   min: 1,

@@ -1,5 +1,5 @@
 /** How the server speaks TLS, with its own certificates or with those that the operator brings. */
-import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
+import { constants, createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { createSecureContext, type SecureContext } from 'node:tls';
 import { ConfigurationError } from '../config/configuration-error.ts';
@@ -12,11 +12,17 @@ export interface TlsSettings {
 
 /**
  * TLS 1.2 and 1.3. The application protocol is the one of direct TLS (PostgreSQL 17, "SSL Session Encryption"): whoever
- * names another is not a client of PostgreSQL and is refused in the handshake.
+ * names another is not a client of PostgreSQL and is refused in the handshake. A client may not begin another handshake
+ * on a connection (TLS 1.2), as PostgreSQL forbids it too: it costs the server far more than the client, as often as he likes.
  */
 export function createTlsSettings(pair: { cert: string; key: string }): TlsSettings {
   return {
-    secureContext: createSecureContext({ cert: pair.cert, key: pair.key, minVersion: 'TLSv1.2' }),
+    secureContext: createSecureContext({
+      cert: pair.cert,
+      key: pair.key,
+      minVersion: 'TLSv1.2',
+      secureOptions: constants.SSL_OP_NO_RENEGOTIATION,
+    }),
     ALPNProtocols: ['postgresql'],
   };
 }

@@ -122,3 +122,27 @@ describe('the options of the audit log', () => {
     });
   });
 });
+
+describe('a flood of calls that nobody has signed', () => {
+  it('is a few lines of the audit log and a number, so that older files do not go for it', async () => {
+    const folder = await makeFolder();
+    const server = await startServerProcess(folder);
+    const url = server.environment['AWS_ENDPOINT_URL'] as string;
+    for (let i = 0; i < 50; i++) expect((await fetch(url)).status).toBe(403);
+    await server.stop();
+    expect(await verify(folder)).toMatchObject({ status: 0 });
+    const lines = readFileSync(auditFile(folder), 'utf8')
+      .split('\n')
+      .filter((line) => line.includes('MissingAuthentication'))
+      .map((line) => JSON.parse(line));
+    const counted = lines.filter(({ eventName }) => eventName === 'RefusalsCounted');
+    const told = lines.length - counted.length;
+    expect(told).toBeLessThanOrEqual(20);
+    expect(counted.reduce((sum, { additionalEventData: { count } }) => sum + count, told)).toBe(50);
+    expect(counted[0]).toMatchObject({
+      sourceIPAddress: '127.0.0.1',
+      errorCode: 'MissingAuthentication',
+      additionalEventData: { front: 'api', kind: 'missing-authentication' },
+    });
+  });
+});

@@ -96,6 +96,14 @@ describe('a token that is not good here', () => {
     }
   });
 
+  it('that is taken for the user is in no log, nor told back', async () => {
+    const token = postern.token('admin');
+    const result = await attempt(token, postern.token('admin'));
+    expect(result.kind).toBe('wrong-action');
+    expect(result.said.H).not.toContain('X-Amz-Signature');
+    expect(JSON.stringify(postern.log)).not.toContain(token.slice(-64));
+  });
+
   it('of more than a week is refused with the text of the service', async () => {
     const token = postern.token('admin').replace('X-Amz-Expires=900', 'X-Amz-Expires=604801');
     expect((await attempt('admin', token)).said).toMatchObject({

@@ -42,11 +42,13 @@ function context(text: string, at: number): string {
   return text.slice(Math.max(0, at - 80), at);
 }
 
-/** The same for the audit log of a data directory, if there is one. */
+/** The same for the audit log and the statement log of a data directory, if there are any. */
 export function assertNoSecretsInAuditLog(dataDir: string): void {
-  const folder = join(dataDir, 'audit');
-  if (!existsSync(folder)) return;
-  for (const name of readdirSync(folder)) {
-    if (name.endsWith('.jsonl')) assertNoSecrets(readFileSync(join(folder, name), 'utf8'), `audit log ${name}`);
+  for (const log of ['audit', 'statements']) {
+    const folder = join(dataDir, log);
+    if (!existsSync(folder)) continue;
+    for (const name of readdirSync(folder)) {
+      if (name.endsWith('.jsonl')) assertNoSecrets(readFileSync(join(folder, name), 'utf8'), `${log}: ${name}`);
+    }
   }
 }

@@ -152,6 +152,11 @@ export class WireClient {
     this.#socket.destroy();
   }
 
+  /** Says whatever was sent, and then that it says no more. */
+  hangUp(): void {
+    this.#socket.end();
+  }
+
   /** Breaks off with RST: as a machine does that has lost its memory of the connection. */
   reset(): void {
     this.#tcp.resetAndDestroy();

@@ -2,6 +2,9 @@
  * Known wounds of PostgreSQL servers, proxies and drivers, each by its name, tried with bytes that no driver would send.
  * What else is done to the protocol stands in test/clients/wire.test.ts and test/clients/hostile.test.ts.
  */
+import { connect } from 'node:net';
+import { Duplex } from 'node:stream';
+import { type ConnectionOptions, connect as connectTls } from 'node:tls';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { decodeFields } from '../../src/pgwire/fields.ts';
 import { cancelRequest, cstring, int32, message, startupMessage } from '../../src/pgwire/messages.ts';
@@ -162,6 +165,58 @@ describe('before the login', () => {
         M: expect.stringMatching(/./),
       });
     }
+  });
+});
+
+describe('during the login', () => {
+  it('a client that has gone when its session is ready leaves none behind', async () => {
+    const ended = () => postern.log.filter(({ event }) => event === 'session.ended').length;
+    const accepted = () => postern.log.filter(({ event }) => event === 'login.accepted').length;
+    const before = accepted();
+    for (let i = 0; i < 5; i++) {
+      const client = await secure();
+      client.send(ADMIN);
+      expect((await client.frame()).type).toBe('R');
+      client.password(postern.token('admin'));
+      client.hangUp();
+    }
+    await vi.waitFor(() => expect(accepted()).toBe(before + 5), { timeout: 10_000 });
+    await vi.waitFor(() => expect(ended()).toBe(accepted()), { timeout: 10_000 });
+    const observer = await postern.connect();
+    const { rows } = await observer.query("SELECT FROM pg_stat_activity WHERE usename = 'admin'");
+    expect(rows.length).toBe(1);
+    await observer.end();
+  });
+
+  it('CVE-2011-1473: a client does not begin another handshake, again and again', async () => {
+    const wire = connect(port, '127.0.0.1');
+    /** First bytes of what the server sends, which are the types of TLS records (RFC 5246, 6.2.1). */
+    const types: number[] = [];
+    const between = new Duplex({
+      read: () => undefined,
+      write: (chunk: Buffer, _, done) => void wire.write(chunk, () => done()),
+    });
+    wire.on('error', () => undefined);
+    wire.on('data', (chunk: Buffer) => {
+      types.push(chunk[0] as number);
+      between.push(chunk);
+    });
+    const tls: ConnectionOptions = {
+      ca: postern.ca,
+      servername: 'localhost',
+      ALPNProtocols: ['postgresql'],
+      maxVersion: 'TLSv1.2',
+    };
+    const client = connectTls({ ...tls, socket: between });
+    client.on('error', () => undefined);
+    await new Promise<void>((resolve) => client.once('secureConnect', resolve));
+    types.length = 0;
+    client.renegotiate({ rejectUnauthorized: true }, () => undefined);
+    const [handshake, alert] = [22, 21];
+    await expect.poll(() => types).toContain(alert);
+    expect(types).not.toContain(handshake);
+    client.destroy();
+    wire.destroy();
   });
 });
 
