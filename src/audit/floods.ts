@@ -20,6 +20,7 @@ export interface BoundedAudit extends Audit {
 const QUOTA_KINDS: ReadonlySet<string> = new Set<RefusalKind>([
   'failed-logins-exceeded',
   'too-many-connections',
+  'open-files-exceeded',
   'rate-exceeded',
   'address-connections-exceeded',
   'address-rate-exceeded',

@@ -27,7 +27,9 @@ export class TooMuchPrepared extends Error {
 }
 
 /** What a name means to PostgreSQL. */
-const key = (name: string): string => (name.length > MAX_NAME ? name.slice(0, MAX_NAME) : name);
+const key = (name: string): string =>
+  // A part of a text keeps the whole of it in memory; this is a text of its own.
+  name.length > MAX_NAME ? Buffer.from(name.slice(0, MAX_NAME), 'latin1').toString('latin1') : name;
 
 /** The name of the statement that a Bind message binds; undefined in one without its terminators. */
 export function statementOf(bind: Buffer): string | undefined {
