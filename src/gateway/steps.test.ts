@@ -124,6 +124,16 @@ describe('messages up to Sync', () => {
     expect(sqlOf(steps)).toEqual([['BEGIN'], ['SELECT 1', 'COMMIT'], [], ['SELECT 2']]);
   });
 
+  it('go with COMMIT where they only bind it, and stay before it where they prepare it', () => {
+    const [insert, commit] = [prepared('INSERT INTO t VALUES (1)', 'i'), prepared('COMMIT', 'c')];
+    const work = [bind(insert), execute(insert)];
+    const kinds = (pieces: readonly Piece[]) =>
+      texts(extendedSteps([...pieces], true, true, writer)).map((step) => step.map(([type]) => type).join(''));
+    expect(kinds([...work, bind(commit), execute(commit)])).toEqual(['BES', 'BES']);
+    expect(kinds([bind(commit), execute(commit)])).toEqual(['BES']);
+    expect(kinds([...work, parse(commit), bind(commit), execute(commit)])).toEqual(['BEPS', 'BES']);
+  });
+
   it('need no step for a COMMIT of nothing, but in a block', () => {
     expect(extended(run('COMMIT'))).toHaveLength(1);
     expect(extended(run('COMMIT'), true)).toHaveLength(2);

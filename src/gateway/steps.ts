@@ -163,7 +163,7 @@ export function simpleSteps(original: string, reading: Reading, writer: Writer):
 
 const SYNC = message('S');
 const FLUSH = message('H');
-const CODE = { P: 0x50, C: 0x43, E: 0x45 } as const;
+const CODE = { P: 0x50, B: 0x42, D: 0x44, C: 0x43, E: 0x45 } as const;
 
 /** One message of the extended query protocol, or some of which nothing is decided on. */
 export interface Piece {
@@ -202,7 +202,7 @@ export function extendedSteps(pieces: readonly Piece[], binds: boolean, inBlock:
       groups.push([]);
     } else {
       // What is bound stays bound.
-      groups.push([piece], []);
+      groups.push([...takeBinding(last), piece], []);
       hasWork = false;
     }
   }
@@ -212,6 +212,12 @@ export function extendedSteps(pieces: readonly Piece[], binds: boolean, inBlock:
     step.isEnded = next === 'commit' || next === 'rollback';
   }
   return steps;
+}
+
+/** Takes the messages at the end that do no more than bind and describe a portal, so that nobody waits for their answer. */
+function takeBinding(pieces: Piece[]): Piece[] {
+  const at = pieces.findLastIndex(({ type }) => type !== CODE.B && type !== CODE.D);
+  return pieces.splice(at + 1);
 }
 
 function taggedBy({ type, statement, queries = 0 }: Piece): (Statement | undefined)[] {
