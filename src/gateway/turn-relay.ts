@@ -9,6 +9,7 @@ import type { ClusterTransactions } from './cluster-transactions.ts';
 import { CopyIn, countSyncs } from './copy-in.ts';
 import { commandTag, engineRules, isLogMessage, statusOf } from './engine-messages.ts';
 import { EngineNotices } from './engine-notices.ts';
+import { Outbox } from './outbox.ts';
 import { Prepared } from './prepared.ts';
 import { type Reader, refusedReading } from './reader.ts';
 import type { Reading } from './reading.ts';
@@ -57,8 +58,6 @@ const CODE = {
   closeComplete: 0x33,
 } as const;
 
-/** In bytes: more than this does not wait for the end of its request. */
-const MAX_UNSENT = 64 * 1024;
 /** A command tag. */
 const DEALLOCATE_ALL = 'DEALLOCATE ALL';
 const NOTHING = Buffer.alloc(0);
@@ -113,9 +112,7 @@ export class TurnRelay extends Relay {
   #isDue = false;
   /** What the client copies in. */
   readonly #copyIn: CopyIn;
-  /** What the client gets together with what comes next: PostgreSQL, too, sends what it has when it is ready. */
-  #unsent: Buffer[] = [];
-  #unsentBytes = 0;
+  readonly #outbox: Outbox;
   /** What is done in steps. */
   #request: Request = { final: true, simple: true };
   /** Whether there may be Syncs that the engine has answered and we know nothing of; and how many there are. */
@@ -135,6 +132,7 @@ export class TurnRelay extends Relay {
       () => this.#statements.unreadable,
       () => this.#goOn(),
     );
+    this.#outbox = new Outbox((bytes) => super.toClient(bytes));
     this.#answers = new Answers((frame) => this.#readUnasked(frame));
     this.clientScanner = new FrameScanner(CLIENT_RULES, {
       forward: (bytes) => this.#forward(bytes),
@@ -173,8 +171,8 @@ export class TurnRelay extends Relay {
     this.#unfinished.end();
     this.#prepared.end();
     const rest = this.#answers.end();
-    if (rest) this.#unsent.push(rest);
-    return this.#unsent.length > 0 ? this.#takeUnsent() : undefined;
+    if (rest) this.#outbox.add(rest);
+    return this.#outbox.take();
   }
 
   protected clientEnded(): void {
@@ -374,7 +372,7 @@ export class TurnRelay extends Relay {
           this.#tellReady(request);
           this.#endIfDue();
         }
-        if (!request.final) this.#send();
+        if (!request.final) this.#outbox.send();
         await Promise.all(rest);
         if (this.over) return;
         this.#phase = request.final ? 'ready' : 'collecting';
@@ -445,7 +443,7 @@ export class TurnRelay extends Relay {
       tell: (frame) => {
         if (frame[0] === CODE.E) this.errored = true;
         else if (frame[0] === CODE.C) this.tagged(frame);
-        this.#tell(frame);
+        this.#outbox.add(frame);
       },
       committed: () => this.#mappings(),
       cancel,
@@ -533,35 +531,13 @@ export class TurnRelay extends Relay {
   #deliver({ held, lastTag, errorFrame, tagFrames }: Answer): void {
     for (const frame of tagFrames) this.tagged(frame);
     if (errorFrame) this.errored = true;
-    for (const bytes of held) this.#tell(bytes);
-    if (lastTag) this.#tell(lastTag);
-    if (errorFrame) this.#tell(errorFrame);
-  }
-
-  #tell(bytes: Buffer): void {
-    this.#unsent.push(bytes);
-    this.#unsentBytes += bytes.length;
-    if (this.#unsentBytes > MAX_UNSENT) this.#send();
-  }
-
-  #send(): void {
-    if (this.#unsent.length > 0) super.toClient(this.#takeUnsent());
-  }
-
-  #takeUnsent(): Buffer {
-    const unsent = this.#unsent;
-    this.#unsent = [];
-    this.#unsentBytes = 0;
-    return unsent.length === 1 ? (unsent[0] as Buffer) : Buffer.concat(unsent);
+    for (const bytes of held) this.#outbox.add(bytes);
+    if (lastTag) this.#outbox.add(lastTag);
+    if (errorFrame) this.#outbox.add(errorFrame);
   }
 
   protected override toClient(bytes: Buffer): void {
-    if (this.#unsent.length === 0) {
-      super.toClient(bytes);
-    } else {
-      this.#unsent.push(bytes);
-      this.#send();
-    }
+    this.#outbox.send(bytes);
   }
 
   /** The change of a mapping is everywhere before the client knows that it is made. */
