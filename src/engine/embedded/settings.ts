@@ -77,7 +77,8 @@ export function postgresqlConf(settings: Settings): string {
     log_checkpoints: 'off',
     fsync: durable ? 'on' : 'off',
     full_page_writes: durable ? 'on' : 'off',
-    synchronous_commit: durable ? 'on' : 'off',
+    // Without fsync this is a copy in the system's memory: a process that is killed loses nothing, only the machine does.
+    synchronous_commit: 'on',
     recovery_init_sync_method: syncMethod,
   };
   return Object.entries(values)
