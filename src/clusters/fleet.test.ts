@@ -66,6 +66,8 @@ class FakeHost {
         calling: new Set<string>(),
         cascading: new Set<string>(),
         parents: new Map<string, string[]>(),
+        keys: new Map<string, Set<string>>(),
+        views: new Set<string>(),
       }),
       lockedRows: async () => [],
       hasRows: async () => false,

@@ -1,11 +1,19 @@
 import type { Statement } from '../sql/classify.ts';
 import { type Refusal, TEXTS } from '../sql/dialect/texts.ts';
+import type { Places } from '../sql/locked-rows.ts';
 import type { Relation } from '../sql/statement-findings.ts';
-import type { OpenTransaction, SchemaChange, Strength } from '../transactions/conflicts.ts';
+import type { OpenTransaction, SchemaChange, Strength, TableLocks } from '../transactions/conflicts.ts';
 import { Journal } from '../transactions/journal.ts';
 import { MAX_SIZE, TransactionRules } from '../transactions/rules.ts';
 import type { Space } from '../transactions/space.ts';
 import type { Step } from './steps.ts';
+
+/** What is known of a statement that has run. */
+export interface Done {
+  unknown: boolean;
+  parents: readonly string[];
+  places: readonly Places[] | undefined;
+}
 
 /** The transaction that a session is in, from BEGIN on; one that is implied lasts as long as its request. */
 export class Block {
@@ -31,7 +39,7 @@ export class Block {
   /** Whether it has run anything, which has made its snapshot. */
   hasSnapshot = false;
   /** Tables of which it has locked rows, by name. */
-  readonly locked = new Map<string, Strength>();
+  readonly locked = new Map<string, TableLocks>();
   /** In bytes: what it writes, by what the client has sent for it; what the engine makes of its own is measured. */
   sent = 0;
 
@@ -65,16 +73,17 @@ export class Block {
     return this.sent > MAX_SIZE ? TEXTS.sizeLimit(Math.ceil(this.sent / MEBIBYTE)) : undefined;
   }
 
-  /** A statement has run. `unknown`: it may have written what it does not name. `parents`: tables that what it wrote refers to. */
-  did(statement: Statement, unknown: boolean, parents: readonly string[]): void {
+  /**
+   * A statement has run. `unknown`: it may have written what it does not name; `parents`: tables that what it wrote refers to;
+   * `places`: all rows that it has locked, where they are known.
+   */
+  did(statement: Statement, { unknown, parents, places }: Done): void {
     if (statement.writesRows) {
       for (const target of statement.targets) this.#wrote.set(target.name, target);
-      for (const name of parents) if (!this.locked.has(name)) this.locked.set(name, 'key share');
+      for (const name of parents) this.#lock(name, 'key share', undefined);
     }
     if (statement.locks) {
-      for (const { name } of statement.targets) {
-        if (this.locked.get(name) !== 'update') this.locked.set(name, statement.locks);
-      }
+      for (const { name } of statement.targets) this.#lock(name, statement.locks, places);
     }
     this.#wroteUnknown ||= unknown;
     if (statement.writesRows || statement.locks || unknown || statement.kind === 'ddl') this.active = true;
@@ -85,6 +94,16 @@ export class Block {
     }
   }
 
+  #lock(name: string, strength: Strength, places: readonly Places[] | undefined): void {
+    const before = this.locked.get(name);
+    const known = before ? before.places : [];
+    const all = places && known && [...known, ...places];
+    this.locked.set(name, {
+      strength: before?.strength === 'update' ? 'update' : strength,
+      places: all && all.reduce((sum, one) => sum + one.places.length, 0) <= MAX_PLACES ? all : undefined,
+    });
+  }
+
   /** The tables it wrote; undefined where they are not known. */
   get wrote(): readonly Relation[] | undefined {
     return this.#wroteUnknown ? undefined : [...this.#wrote.values()];
@@ -93,3 +112,5 @@ export class Block {
 
 const MEBIBYTE = 1024 * 1024;
 const MAX_TOUCHED = 10_000;
+/** In bytes: of the places of the rows of a table that it has locked. */
+const MAX_PLACES = 64 * 1024;

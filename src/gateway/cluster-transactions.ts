@@ -1,5 +1,6 @@
-import type { Places, RoleCatalog, SchemaFacts } from '../roles/role-catalog.ts';
+import type { LockedPlaces, RoleCatalog, SchemaFacts } from '../roles/role-catalog.ts';
 import type { Statement } from '../sql/classify.ts';
+import type { Places } from '../sql/locked-rows.ts';
 import type { Relation } from '../sql/statement-findings.ts';
 import { Conflicts, type Strength } from '../transactions/conflicts.ts';
 import { Injection, type InjectionOptions, type InjectionRule } from '../transactions/injection.ts';
@@ -26,10 +27,20 @@ const GROWING: ReadonlySet<string> = new Set([
 ]);
 
 const NONE: readonly string[] = [];
-const NO_FACTS: SchemaFacts = { functions: new Set(), calling: new Set(), cascading: new Set(), parents: new Map() };
+const NO_FACTS: SchemaFacts = {
+  functions: new Set(),
+  calling: new Set(),
+  cascading: new Set(),
+  parents: new Map(),
+  keys: new Map(),
+  views: new Set(),
+};
 
 /** What the transactions of a cluster ask of its database. */
 type Catalog = Pick<RoleCatalog, 'blockers' | 'schemaFacts' | 'lockedRows' | 'hasRows'>;
+
+/** How strongly a statement may take a row: what changes no key is in nobody's way who refers to the row. */
+export type Reach = Strength | 'no key update';
 
 /** The transactions of one cluster's database, and what its schema says of the statements in them. */
 export class ClusterTransactions {
@@ -80,8 +91,8 @@ export class ClusterTransactions {
   }
 
   /** See RoleCatalog. Throws Refused. */
-  hasRows(processId: number, rows: Places, strongly: boolean): Promise<boolean> {
-    return this.#catalog.hasRows(processId, rows, strongly);
+  hasRows(processId: number, rows: readonly LockedPlaces[]): Promise<boolean> {
+    return this.#catalog.hasRows(processId, rows);
   }
 
   /** Tables to which the foreign keys of what it writes refer: their rows are locked against those who would delete them. */
@@ -95,27 +106,40 @@ export class ClusterTransactions {
    * The tables, by name, whose rows a statement may lock or change, and how strongly at most: foreign keys look at parents,
    * and take changes along to children. Undefined where nobody knows.
    */
-  reach(statement: Statement): ReadonlyMap<string, Strength> | undefined {
+  reach(statement: Statement): ReadonlyMap<string, Reach> | undefined {
     if (this.callsOwn(statement)) return undefined;
-    const reached = new Map<string, Strength>();
+    const reached = new Map<string, Reach>();
     const { writesRows, locks, targets } = statement;
-    if (!writesRows && !locks) return reached;
     for (const parent of this.parentsOf(statement)) reached.set(parent, 'key share');
-    const strength = writesRows ? 'update' : (locks as Strength);
-    for (const { name } of targets) reached.set(name, strength);
+    if (!writesRows && !locks) return reached;
+    for (const { name } of targets) {
+      const reach = this.#reachOf(statement, name);
+      if (reach) reached.set(name, reach);
+    }
     if (!writesRows) return reached;
     const { cascading, parents } = this.#facts;
+    // A map's walk comes to what is added in its course.
     for (const name of reached.keys()) {
       if (reached.get(name) !== 'update' || !cascading.has(name)) continue;
-      // A map's walk comes to what is added in its course.
       for (const [child, its] of parents) {
-        if (its.includes(name) && reached.get(child) !== 'update') {
-          reached.delete(child);
-          reached.set(child, 'update');
-        }
+        if (!its.includes(name) || reached.get(child) === 'update') continue;
+        reached.delete(child);
+        reached.set(child, 'update');
       }
     }
     return reached;
+  }
+
+  /** What a statement that writes or locks may do with rows of its own table that are there. */
+  #reachOf({ deletes, sets, locks }: Statement, table: string): Reach | undefined {
+    const keys = this.#facts.keys.get(table);
+    if (deletes || locks === 'update' || sets.some((column) => keys?.has(column))) return 'update';
+    return sets.length > 0 ? 'no key update' : locks;
+  }
+
+  /** Whether it may be a view, whose rows have no place. */
+  mayBeView(name: string): boolean {
+    return this.#facts.views.has(name);
   }
 
   /** Whether clients have made functions at all. */

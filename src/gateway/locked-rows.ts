@@ -1,5 +1,6 @@
-import type { Places } from '../roles/role-catalog.ts';
+import type { LockedPlaces } from '../roles/role-catalog.ts';
 import { TRANSACTION_IDS } from '../roles/transactions-sql.ts';
+import { type Places, placesIn } from '../sql/locked-rows.ts';
 import type { PastLocks, RowLocks, Strength } from '../transactions/conflicts.ts';
 import type { Answer } from './answers.ts';
 import type { Block } from './block.ts';
@@ -17,11 +18,11 @@ const MAX_PLACES = 1024 * 1024;
  */
 export class LockedRows {
   readonly #processId: number;
-  readonly #port: Pick<RunnerPort, 'request'>;
+  readonly #port: Pick<RunnerPort, 'request' | 'requestBytes'>;
   readonly #cluster: ClusterTransactions;
   readonly #found = new WeakMap<Block, Found>();
 
-  constructor(processId: number, port: Pick<RunnerPort, 'request'>, cluster: ClusterTransactions) {
+  constructor(processId: number, port: Pick<RunnerPort, 'request' | 'requestBytes'>, cluster: ClusterTransactions) {
     this.#processId = processId;
     this.#port = port;
     this.#cluster = cluster;
@@ -39,7 +40,7 @@ export class LockedRows {
     this.#found.set(block, found);
     for (const step of steps) {
       const wanted = locks && this.#wanted(locks, step, found);
-      if (!wanted || !(await this.#find(wanted, found))) transaction.lost = true;
+      if (!wanted || !(await this.#find(wanted, found)) || found.size > MAX_PLACES) transaction.lost = true;
       if (transaction.lost) return;
       for (const { key } of wanted ?? []) found.lookedUpTo.set(key, now);
     }
@@ -50,12 +51,16 @@ export class LockedRows {
     const wanted = new Map<string, Wanted>();
     for (const statement of statements) {
       const reach = this.#cluster.reach(statement);
-      for (const { commit, table, strength, transactionIds } of locks) {
+      for (const { commit, table, strength, transactionIds, places } of locks) {
         const its = reach ? reach.get(table) : 'update';
-        // Those who refer to a row do not mind each other.
-        if (its === undefined || (its === 'key share' && strength === 'key share')) continue;
+        // Those who refer to a row mind only who takes it away.
+        if (its === undefined || (its !== 'update' && strength === 'key share')) continue;
         const key = `${strength} ${table}`;
         if (commit <= (found.lookedUpTo.get(key) ?? 0)) continue;
+        if (places) {
+          found.add(commit, places, strength);
+          continue;
+        }
         const one = wanted.get(key) ?? { key, table, strength, transactionIds: new Set() };
         for (const id of transactionIds) one.transactionIds.add(id);
         wanted.set(key, one);
@@ -70,18 +75,16 @@ export class LockedRows {
         .lockedRows(table, [...transactionIds], strength === 'update')
         .catch(() => undefined);
       if (!rows) return false;
-      for (const places of rows) found.add(places, strength);
+      found.add(undefined, rows, strength);
     }
-    return found.size <= MAX_PLACES;
+    return true;
   }
 
   /** Whether a transaction that is about to be committed has come to such a row. */
   async taken(block: Block): Promise<boolean> {
-    for (const { places, strength } of this.#found.get(block)?.rows ?? []) {
-      const has = await this.#cluster.hasRows(this.#processId, places, strength === 'key share').catch(() => true);
-      if (has) return true;
-    }
-    return false;
+    const rows = this.#found.get(block)?.rows ?? [];
+    if (rows.length === 0) return false;
+    return this.#cluster.hasRows(this.#processId, together(rows)).catch(() => true);
   }
 
   /** What a transaction that is about to be committed has locked, as far as it concerns others; or why nobody knows. */
@@ -91,6 +94,23 @@ export class LockedRows {
     if (answer.error) return answer;
     const [ids = ''] = answer.values;
     return ids === '' ? undefined : { tables: new Map(locked), transactionIds: ids.split(' ') };
+  }
+
+  /**
+   * Which rows a step has locked that has just run, where it is easily asked and others are open for whom it counts: they need
+   * not look for them in the whole table. Undefined where nobody knows.
+   */
+  async places(block: Block, step: Step, { tags }: Answer): Promise<readonly Places[] | undefined> {
+    const [statement, ...more] = step.statements;
+    const request = more.length === 0 && statement?.lockedRows ? step.places?.() : undefined;
+    if (!statement || !request || block.shadowed.size > 0 || !block.canRewind) return undefined;
+    const isTable = !statement.targets.some(({ name }) => this.#cluster.mayBeView(name));
+    if (!isTable || this.#cluster.callsOwn(statement)) return undefined;
+    if (!this.#cluster.conflicts.othersAreOpen(block.transaction)) return undefined;
+    const answer = await this.#port.requestBytes(request);
+    const places = answer.error ? undefined : placesIn(answer.values);
+    // What the client got is what counts.
+    return tags[0] === `SELECT ${answer.values.length}` ? places : undefined;
   }
 }
 
@@ -103,14 +123,33 @@ interface Wanted {
 
 /** Of one transaction. */
 class Found {
-  readonly rows: { places: Places; strength: Strength }[] = [];
+  readonly rows: LockedPlaces[] = [];
   /** By strength and table: the number of the last commit whose locks have been looked for. */
   readonly lookedUpTo = new Map<string, number>();
   /** In bytes of text. */
   size = 0;
+  readonly #known = new Set<string>();
 
-  add(places: Places, strength: Strength): void {
-    this.rows.push({ places, strength });
-    this.size += places.places.length;
+  /** `commit`: of which all of a table is added, and only once. */
+  add(commit: number | undefined, rows: readonly Places[], strength: Strength): void {
+    for (const { relation, places } of rows) {
+      const key = `${commit} ${strength} ${relation} ${places}`;
+      if (commit !== undefined && this.#known.has(key)) continue;
+      if (commit !== undefined) this.#known.add(key);
+      this.rows.push({ relation, places, strongly: strength === 'key share' });
+      this.size += places.length;
+    }
   }
+}
+
+/** As few as there can be. */
+function together(rows: readonly LockedPlaces[]): LockedPlaces[] {
+  const all = new Map<string, { row: LockedPlaces; places: string[] }>();
+  for (const row of rows) {
+    const key = `${row.relation} ${row.strongly}`;
+    const one = all.get(key) ?? { row, places: [] };
+    one.places.push(row.places.slice(1, -1));
+    all.set(key, one);
+  }
+  return [...all.values()].map(({ row, places }) => ({ ...row, places: `{${places.join(',')}}` }));
 }

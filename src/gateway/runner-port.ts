@@ -25,6 +25,8 @@ export interface RunnerPort {
   unprepare(names: readonly string[]): Promise<Answer>;
   /** Has a statement of ours done. */
   request(sql: string): Promise<Answer>;
+  /** The same for a whole request. */
+  requestBytes(request: Buffer): Promise<Answer>;
   /** Tells the client what it has not got of an answer. */
   deliver(answer: Answer): void;
   /** Tells the client more. */

@@ -5,6 +5,7 @@
 import { message } from '../pgwire/messages.ts';
 import type { Statement } from '../sql/classify.ts';
 import type { Refusal } from '../sql/dialect/texts.ts';
+import { placesQuery } from '../sql/locked-rows.ts';
 import type { StatementRange } from '../sql/statements.ts';
 import type { PreparedStatement } from './prepared.ts';
 import type { Reading } from './reading.ts';
@@ -48,6 +49,8 @@ export interface Step {
   partial: boolean;
   /** Whether a Query follows in it on messages without a Sync, whose error leaves the Query out. */
   joined?: boolean;
+  /** A request of ours for where the rows stand that it locks; undefined where that is not easily asked. */
+  places?(): Buffer | undefined;
   /** The prepared statements that it makes and binds, in order. */
   uses: readonly Use[];
 }
@@ -157,6 +160,15 @@ export function simpleSteps(original: string, reading: Reading, writer: Writer):
       partial: false,
       uses: [],
       bytes: (writing) => query(writing, range),
+      places: () => {
+        const [only, ...more] = statements;
+        const isUnchanged = writer.text(original, reading, PLAIN, { simple: false }) === undefined;
+        const sql =
+          more.length === 0 && isUnchanged
+            ? only?.lockedRows && placesQuery(only.lockedRows, original, only.end)
+            : undefined;
+        return sql === undefined ? undefined : ownRequest(sql, Buffer.alloc(2), NO_PARAMETERS);
+      },
     };
   });
 }
@@ -261,7 +273,37 @@ function extendedStep(pieces: readonly Piece[], binds: boolean, writer: Writer):
     bytes: (writing) =>
       Buffer.concat([...pieces.map((piece, at) => pieceBytes(piece, at, writing, writer)), copiesIn ? FLUSH : SYNC]),
     preparation: (writing) => preparation(pieces, writing, writer),
+    places: () => placesRequest(pieces, writer),
   };
+}
+
+/** For the rows that the one portal locks that is bound and executed here. */
+function placesRequest(pieces: readonly Piece[], writer: Writer): Buffer | undefined {
+  const [binding, ...others] = pieces.filter(({ bound }) => bound);
+  const executed = pieces.filter(({ type }) => type === CODE.E);
+  const [statement] = executed.map((piece) => piece.statement);
+  const bound = binding?.bound;
+  const parameters = binding && parametersOf(binding.bytes);
+  if (!bound || others.length > 0 || executed.length !== 1 || !statement?.lockedRows || !parameters) return undefined;
+  const { classification } = bound.reading;
+  if (classification.kind !== 'statements' || classification.statements[0] !== statement) return undefined;
+  if (writer.text(bound.original, bound.reading, PLAIN, { simple: false }) !== undefined) return undefined;
+  const sql = placesQuery(statement.lockedRows, bound.original, statement.end);
+  return sql === undefined ? undefined : ownRequest(sql, bound.types, parameters);
+}
+
+/** Of a Bind message: the formats of the parameters and their values. Undefined where it has not all that it says. */
+function parametersOf(bind: Buffer): Buffer | undefined {
+  const start = bind.indexOf(0, bind.indexOf(0, 5) + 1) + 1;
+  try {
+    let at = start + 2 + 2 * bind.readInt16BE(start);
+    const count = bind.readInt16BE(at);
+    at += 2;
+    for (let i = 0; i < count; i++) at += 4 + Math.max(0, bind.readInt32BE(at));
+    return at <= bind.length ? bind.subarray(start, at) : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 /**
@@ -308,7 +350,7 @@ const NOTHING = Buffer.alloc(0);
 const REQUEST = 'postern_request';
 const close = (kind: 'S' | 'P') => message('C', Buffer.from(`${kind}${REQUEST}\0`));
 const CLOSE_REQUEST = Buffer.concat([close('P'), close('S')]);
-const BIND_REQUEST = message('B', Buffer.from(`${REQUEST}\0${REQUEST}\0`), Buffer.alloc(6));
+const NO_PARAMETERS = Buffer.alloc(4);
 const EXECUTE_REQUEST = message('E', Buffer.from(`${REQUEST}\0`), Buffer.alloc(4));
 
 /**
@@ -316,10 +358,15 @@ const EXECUTE_REQUEST = message('E', Buffer.from(`${REQUEST}\0`), Buffer.alloc(4
  * before as well, since one that failed is still there.
  */
 export function requestBytes(sql: string): Buffer {
+  return ownRequest(Buffer.from(sql, 'utf8').toString('latin1'), Buffer.alloc(2), NO_PARAMETERS);
+}
+
+/** `sql`: one char a byte; `types` and `parameters`: as in Parse and Bind. Its answer is text. */
+function ownRequest(sql: string, types: Buffer, parameters: Buffer): Buffer {
   return Buffer.concat([
     CLOSE_REQUEST,
-    parse(REQUEST, Buffer.from(sql, 'utf8').toString('latin1')),
-    BIND_REQUEST,
+    parse(REQUEST, sql, types),
+    message('B', Buffer.from(`${REQUEST}\0${REQUEST}\0`), parameters, Buffer.alloc(2)),
     EXECUTE_REQUEST,
     CLOSE_REQUEST,
     SYNC,

@@ -64,6 +64,7 @@ function startRunner() {
     isPrepared: () => true,
     unprepare: async () => answer('unprepare'),
     request: async (sql) => answer(sql),
+    requestBytes: async () => answer('request'),
     deliver: ({ tags }) => void told.push(...tags.map(String)),
     tell: (frame) => void told.push(frame.toString('latin1')),
     committed: async () => undefined,
@@ -72,7 +73,13 @@ function startRunner() {
   };
   const catalog = {
     blockers: async () => [],
-    schemaFacts: async () => ({ functions: new Set<string>(), cascading: new Set<string>(), parents: new Map() }),
+    schemaFacts: async () => ({
+      functions: new Set<string>(),
+      cascading: new Set<string>(),
+      parents: new Map(),
+      keys: new Map(),
+      views: new Set<string>(),
+    }),
   };
   const cluster = new ClusterTransactions(catalog as never, { allowed: false, rule: undefined }, new Spaces());
   const runner = new TransactionRunner(port, { processId: 1, cluster, now: () => Date.now() });

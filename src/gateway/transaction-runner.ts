@@ -217,9 +217,7 @@ export class TransactionRunner implements Party {
         continue;
       }
       if (!answer.errorFrame) {
-        for (const statement of step.statements) {
-          block.did(statement, this.#cluster.callsOwn(statement), this.#cluster.parentsOf(statement));
-        }
+        await this.#note(block, step, answer);
         // A statement by itself has not succeeded before its transaction has.
         if (isWrapped && isLast) replace(answer, await this.#endImplied());
         else if (block.explicit) this.#remember(block, step, answer);
@@ -234,6 +232,17 @@ export class TransactionRunner implements Party {
       }
       this.#port.deliver(answer);
       return !answer.errorFrame;
+    }
+  }
+
+  async #note(block: Block, step: Step, answer: Answer): Promise<void> {
+    const locks = step.statements.some((statement) => statement.locks);
+    const places = locks ? await this.#lockedRows.places(block, step, answer) : undefined;
+    // A question of ours is not to be what the client's transaction fails by.
+    if (places === undefined && this.#port.status === 'E' && block.canRewind) await this.#rewinding.rewind(block);
+    for (const statement of step.statements) {
+      const unknown = this.#cluster.callsOwn(statement);
+      block.did(statement, { unknown, parents: this.#cluster.parentsOf(statement), places });
     }
   }
 

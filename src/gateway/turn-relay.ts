@@ -438,6 +438,7 @@ export class TurnRelay extends Relay {
       silently: (step, writing) => prepared(step, writing, () => ask(step.bytes(writing))),
       unprepare: (names) => ask(closingBytes(names)),
       request: (sql) => ask(requestBytes(sql)),
+      requestBytes: (request) => ask(request),
       isPrepared: (statement) => this.#prepared.has(statement),
       deliver: (answer) => this.#deliver(answer),
       tell: (frame) => {

@@ -3,6 +3,7 @@ import type { Engine } from '../engine/port.ts';
 import { LOOK_FOR_JOBS } from '../jobs/job-store.ts';
 import { JOBS_CHANNEL } from '../jobs/jobs-sql.ts';
 import { Refused } from '../refused.ts';
+import type { Places } from '../sql/locked-rows.ts';
 import { socketClientConfig } from '../state/socket-client.ts';
 import { ADMIN_INVARIANTS_SQL, CATALOG_SQL, CATALOG_VERSION, MAPPING_CHANNEL } from './catalog-sql.ts';
 
@@ -28,13 +29,15 @@ export interface SchemaFacts {
   cascading: ReadonlySet<string>;
   /** By the table that has a foreign key: the tables that it refers to. */
   parents: ReadonlyMap<string, readonly string[]>;
+  /** By table: the columns of keys by which others may refer to its rows. */
+  keys: ReadonlyMap<string, ReadonlySet<string>>;
+  /** Whatever is no table and can be read like one. */
+  views: ReadonlySet<string>;
 }
 
-/** Rows of one table, by where they stand in it. */
-export interface Places {
-  relation: number;
-  /** A text of tid[]. */
-  places: string;
+/** `strongly`: they count only for a transaction that has them so that nobody may refer to them. */
+export interface LockedPlaces extends Places {
+  strongly: boolean;
 }
 
 /** A cluster's roles and mappings, read from its own database over one session of the superuser. */
@@ -50,8 +53,8 @@ export interface RoleCatalog {
    * locked since are not known any more, nor those of large tables.
    */
   lockedRows(table: string, transactionIds: readonly string[], changed: boolean): Promise<Places[]>;
-  /** Whether the transaction of a process has any of these rows; `strongly`: so that nobody may refer to them. */
-  hasRows(processId: number, rows: Places, strongly: boolean): Promise<boolean>;
+  /** Whether the transaction of a process has any of these rows. */
+  hasRows(processId: number, rows: readonly LockedPlaces[]): Promise<boolean>;
   /** When the transactions of these processes have begun, by process; nothing of those that have none. */
   transactions(processIds: readonly number[]): Promise<ReadonlyMap<number, string>>;
   /** Whether there are jobs to do. Those that have been finished for long go. */
@@ -130,8 +133,20 @@ const REFERENCES = `
   JOIN pg_catalog.pg_class child ON child.oid = c.conrelid JOIN pg_catalog.pg_class parent ON parent.oid = c.confrelid
   WHERE c.contype = 'f'`;
 
+const KEYS = `
+  SELECT DISTINCT c.relname AS name, a.attname AS column FROM pg_catalog.pg_index i
+  JOIN pg_catalog.pg_class c ON c.oid = i.indrelid
+  JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = ANY (i.indkey::pg_catalog.int2[])
+  WHERE i.indisunique AND i.indpred IS NULL AND i.indexprs IS NULL AND c.oid >= 16384`;
+const VIEWS = "SELECT DISTINCT relname AS name FROM pg_catalog.pg_class WHERE oid >= 16384 AND relkind <> 'r'";
+
 const LOCKED_ROWS = 'SELECT relation, places FROM postern.locked_rows($1, $2, $3)';
-const HAS_ROWS = 'SELECT postern.has_rows($1, $2, $3, $4) AS has';
+const HAS_ROWS = `
+  SELECT EXISTS (
+    SELECT FROM ROWS FROM (
+      pg_catalog.unnest($2::oid[]), pg_catalog.unnest($3::text[]), pg_catalog.unnest($4::boolean[])
+    ) AS these (relation, places, strongly)
+    WHERE postern.has_rows($1, these.relation, these.places::tid[], these.strongly)) AS has`;
 
 /**
  * What holds in one of the dialects. A session that waits longer than deadlock_timeout says so in the log, and to a client
@@ -233,17 +248,28 @@ export async function openRoleCatalog(
       const references = await ask<{ child: string; parent: string; cascades: boolean }>('references', REFERENCES);
       const parents = new Map<string, string[]>();
       for (const { child, parent } of references) parents.set(child, [...(parents.get(child) ?? []), parent]);
+      const keys = new Map<string, Set<string>>();
+      for (const { name, column } of await ask<{ name: string; column: string }>('keys', KEYS)) {
+        keys.set(name, (keys.get(name) ?? new Set()).add(column));
+      }
       return {
         functions: await names('functions', FUNCTIONS),
         calling: await names('calling', CALLING),
         cascading: new Set(references.flatMap(({ parent, cascades }) => (cascades ? [parent] : []))),
         parents,
+        keys,
+        views: await names('views', VIEWS),
       };
     },
     lockedRows: (table, transactionIds, changed) =>
       ask<Places & pg.QueryResultRow>('locked_rows', LOCKED_ROWS, [table, transactionIds, changed]),
-    async hasRows(processId, { relation, places }, strongly) {
-      const [row] = await ask<{ has: boolean }>('has_rows', HAS_ROWS, [processId, relation, places, strongly]);
+    async hasRows(processId, rows) {
+      const [row] = await ask<{ has: boolean }>('has_rows', HAS_ROWS, [
+        processId,
+        rows.map(({ relation }) => relation),
+        rows.map(({ places }) => places),
+        rows.map(({ strongly }) => strongly),
+      ]);
       return row?.has === true;
     },
     async transactions(processIds) {

@@ -8,6 +8,7 @@ import { isStatementTag, RULES } from './dialect/rules.ts';
 import { type Refusal, TEXTS, Unsupported, unsupported } from './dialect/texts.ts';
 import { modesOf, VERBS, type Verb } from './dialect/transactions.ts';
 import { Lexer } from './lexer.ts';
+import type { LockedRows } from './locked-rows.ts';
 import { DIRECT_BYTES, type ParsedStatement, type Parser } from './parse.ts';
 import type { Splice } from './splice.ts';
 import { type QualifiedName, type Relation, StatementFindings } from './statement-findings.ts';
@@ -34,6 +35,11 @@ export interface Statement extends StatementRange {
   tagCounts: boolean;
   /** The number of rows, where it inserts VALUES and nothing else, and calls nothing that may make more of one. */
   insertedRows: number | undefined;
+  /** Whether it deletes rows, and the columns that it changes in rows that are there. */
+  deletes: boolean;
+  sets: readonly string[];
+  /** How to ask for the rows that it locks. */
+  lockedRows: LockedRows | undefined;
   /** Functions that are called and types that are named, by their last name, but for those of pg_catalog said with it. */
   calls: readonly string[];
   /** Whether it drops whatever depends on what it names. */
@@ -153,6 +159,9 @@ function classifyStatement(
     targets: writesRows || reading.locks ? reading.targets : [],
     tagCounts: COUNTED.has(tag) && reading.writes <= 1,
     insertedRows: tag === 'InsertStmt' && reading.writes === 1 && !reading.makesRows ? reading.insertedRows : undefined,
+    deletes: reading.deletes,
+    sets: reading.sets,
+    lockedRows: refusal ? undefined : reading.lockedRows,
     calls: reading.calls,
     cascades: (node as { behavior?: string }).behavior === 'DROP_CASCADE',
     qualified: reading.qualified,
@@ -182,6 +191,9 @@ const UNKNOWN: Omit<Statement, 'start' | 'end'> = {
   targets: [],
   tagCounts: false,
   insertedRows: undefined,
+  deletes: true,
+  sets: [],
+  lockedRows: undefined,
   calls: [],
   cascades: false,
   qualified: [],

@@ -3,6 +3,7 @@ import type { Nodes, Rule, StatementTag, Subject } from './dialect/rule.ts';
 import { isStatementTag, RULES } from './dialect/rules.ts';
 import { TEXTS, Unsupported, unsupported } from './dialect/texts.ts';
 import { builtinType, REFUSED_EVERYWHERE } from './dialect/types.ts';
+import { type LockedRows, lockedRowsOf } from './locked-rows.ts';
 import { nameLength } from './name-length.ts';
 import type { Splice } from './splice.ts';
 
@@ -41,6 +42,11 @@ export class StatementFindings {
   /** Whether it calls what may make many rows of one. */
   makesRows = false;
   locks: 'update' | 'key share' | undefined;
+  /** Whether it deletes rows. */
+  deletes = false;
+  /** Columns that it changes in rows that are there. */
+  readonly #sets = new Set<string>();
+  lockedRows: LockedRows | undefined;
   #subject: Subject;
   /** Where pg_settings is named without its schema, which a WITH query of that name may mean. */
   readonly #settings = new Set<Splice>();
@@ -64,6 +70,10 @@ export class StatementFindings {
     return this.locks ? this.relations : [...this.#targets.values()];
   }
 
+  get sets(): readonly string[] {
+    return [...this.#sets];
+  }
+
   get calls(): readonly string[] {
     return [...this.#calls];
   }
@@ -79,6 +89,7 @@ export class StatementFindings {
   /** Throws Unsupported. */
   read(tag: StatementTag, node: object): void {
     this.#check(tag, node);
+    if (tag === 'SelectStmt') this.lockedRows = lockedRowsOf(node as Nodes['SelectStmt'], this.#subject);
     this.#subject = { ...this.#subject, nested: true };
     // No recursion: trees are as deep as a client likes.
     const todo: Fields[] = [node as Fields];
@@ -99,6 +110,9 @@ export class StatementFindings {
       this.writes++;
       this.#target((node as Nodes['UpdateStmt']).relation);
     }
+    if (tag === 'DeleteStmt') this.deletes = true;
+    if (tag === 'UpdateStmt') this.#change((node as Nodes['UpdateStmt']).targetList);
+    if (tag === 'InsertStmt') this.#change((node as Nodes['InsertStmt']).onConflictClause?.targetList);
     if (tag === 'InsertStmt') this.insertedRows = valuesIn(node as Nodes['InsertStmt']);
     if (tag === 'CopyStmt' && (node as Nodes['CopyStmt']).is_from) this.#target((node as Nodes['CopyStmt']).relation);
     if (tag === 'DropStmt') this.#dropped(node as Nodes['DropStmt']);
@@ -152,6 +166,13 @@ export class StatementFindings {
     if (strength === 'LCS_FORUPDATE') this.locks = 'update';
     else if (strength === 'LCS_FORKEYSHARE') this.locks ??= 'key share';
     else unsupported(TEXTS.locking);
+  }
+
+  #change(targets: Nodes['UpdateStmt']['targetList']): void {
+    for (const target of targets ?? []) {
+      if ('ResTarget' in target && target.ResTarget.name !== undefined) this.#sets.add(target.ResTarget.name);
+    }
+    if (this.#sets.size > MAX_FINDINGS) unsupported(TEXTS.tooComplex);
   }
 
   #target(relation: Nodes['RangeVar'] | undefined): void {

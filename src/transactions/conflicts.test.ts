@@ -41,7 +41,7 @@ function start() {
 const settled = () => new Promise<void>((resolve) => void setImmediate(resolve));
 const rows = (name: string) => [{ schema: undefined, name }];
 const locks = (table: string, strength: 'update' | 'key share', ...transactionIds: string[]) => ({
-  tables: new Map([[table, strength]]),
+  tables: new Map([[table, { strength, places: undefined }]]),
   transactionIds,
 });
 
@@ -196,7 +196,7 @@ describe('locks of those who have committed', () => {
     conflicts.commit(conflicts.begin(parties[2], true), [], [], locks('t', 'update', '700', '701'));
     conflicts.seesFrom(newer);
     expect(conflicts.locksSince(older)).toEqual([
-      { commit: 1, table: 't', strength: 'update', transactionIds: ['700', '701'] },
+      { commit: 1, table: 't', strength: 'update', places: undefined, transactionIds: ['700', '701'] },
     ]);
     expect(conflicts.locksSince(newer)).toEqual([]);
   });

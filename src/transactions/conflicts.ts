@@ -6,6 +6,7 @@
  * PostgreSQL's row locks conflict exactly where the service's changes do (AWS user guide, "Concurrency control"), so that
  * two transactions of which one waited for the other are rivals.
  */
+import type { Places } from '../sql/locked-rows.ts';
 import type { Relation } from '../sql/statement-findings.ts';
 
 /** One session, to the others of its cluster. */
@@ -38,19 +39,24 @@ export interface SchemaChange {
 /** How strongly rows are locked: `update` against everybody, `key share` against those who change keys or delete. */
 export type Strength = 'update' | 'key share';
 
+/** Of one table. `places`: all of them, where they are known. */
+export interface TableLocks {
+  strength: Strength;
+  places: readonly Places[] | undefined;
+}
+
 /** What PostgreSQL forgets when a transaction has been committed: that it had locked rows. */
 export interface RowLocks {
-  /** Names of tables. */
-  tables: ReadonlyMap<string, Strength>;
+  /** By names of tables. */
+  tables: ReadonlyMap<string, TableLocks>;
   /** The engine's numbers of the transaction. */
   transactionIds: readonly string[];
 }
 
 /** Of a transaction that is over. */
-export interface PastLocks {
+export interface PastLocks extends TableLocks {
   commit: number;
   table: string;
-  strength: Strength;
   transactionIds: readonly string[];
 }
 
@@ -90,6 +96,8 @@ const MAX_CHANGES = 1_000;
 /** Tables of which is known when they last were written. */
 const MAX_TABLES = 10_000;
 const MAX_PAST_LOCKS = 10_000;
+/** In bytes: of where their rows stand; beyond they have to be looked for. */
+const MAX_PLACES = 32 * 1024 * 1024;
 
 /** The transactions of one database. */
 export class Conflicts {
@@ -103,7 +111,9 @@ export class Conflicts {
   /** The last commit of which nobody knows what it wrote. */
   #wroteUnknown = 0;
   /** Of commits that those who are open may not have seen; in order. */
-  #pastLocks: PastLocks[] = [];
+  readonly #pastLocks: PastLocks[] = [];
+  /** In bytes: of places. */
+  #placesHeld = 0;
   /** The last commit whose locks had no room there. */
   #locksForgotten = 0;
   readonly #later: Later;
@@ -184,12 +194,20 @@ export class Conflicts {
   }
 
   #remember({ tables, transactionIds }: RowLocks): void {
-    for (const [table, strength] of tables) {
-      this.#pastLocks.push({ commit: this.#commits, table, strength, transactionIds });
+    for (const [table, { strength, places }] of tables) {
+      const fits = this.#placesHeld + sizeOf(places) <= MAX_PLACES;
+      const kept = fits ? places : undefined;
+      this.#placesHeld += sizeOf(kept);
+      this.#pastLocks.push({ commit: this.#commits, table, strength, places: kept, transactionIds });
     }
     const tooMany = this.#pastLocks.length - MAX_PAST_LOCKS;
     if (tooMany <= 0) return;
-    for (const { commit } of this.#pastLocks.splice(0, tooMany)) this.#locksForgotten = commit;
+    this.#locksForgotten = this.#pastLocks[tooMany - 1]?.commit ?? 0;
+    this.#dropLocks(tooMany);
+  }
+
+  #dropLocks(count: number): void {
+    for (const { places } of this.#pastLocks.splice(0, count)) this.#placesHeld -= sizeOf(places);
   }
 
   /** Nobody who is open needs to know of what was committed before he began. */
@@ -197,7 +215,7 @@ export class Conflicts {
     let oldest = Number.POSITIVE_INFINITY;
     for (const { explicit, since } of this.#open) if (explicit) oldest = Math.min(oldest, since);
     const kept = this.#pastLocks.findIndex(({ commit }) => commit > oldest);
-    if (kept !== 0) this.#pastLocks.splice(0, kept < 0 ? this.#pastLocks.length : kept);
+    if (kept !== 0) this.#dropLocks(kept < 0 ? this.#pastLocks.length : kept);
   }
 
   /** Whether others are in a transaction for whom it counts what this one has locked. */
@@ -310,6 +328,9 @@ export class Conflicts {
     return false;
   }
 }
+
+const sizeOf = (places: TableLocks['places']): number =>
+  places ? places.reduce((sum, one) => sum + one.places.length, 0) : 0;
 
 /** Whether what was changed is named by a statement. */
 export function concerns(change: SchemaChange, relations: readonly Relation[]): boolean {
