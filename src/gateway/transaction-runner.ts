@@ -162,8 +162,7 @@ export class TransactionRunner implements Party {
     if (before && !before.explicit) {
       // The statements before it in the same text belong to the block, as in PostgreSQL.
       const answer = await this.#port.ask(step, PLAIN, uncounted);
-      before.explicit = true;
-      before.journal.tear();
+      before.becomeExplicit();
       this.#port.deliver(answer);
       return !answer.errorFrame;
     }

@@ -58,7 +58,8 @@ export interface OpenTransaction {
   readonly party: Party;
   /** The number of commits before its snapshot. */
   readonly since: number;
-  readonly explicit: boolean;
+  /** Whether its client knows of it; one that is implied may become so. */
+  explicit: boolean;
   /** A rival has committed. */
   lost: boolean;
   /** Committed by others since it began. */
