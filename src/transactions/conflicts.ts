@@ -107,6 +107,8 @@ export class Conflicts {
   #pastLocks: PastLocks[] = [];
   /** The last commit whose locks had no room there. */
   #locksForgotten = 0;
+  /** Commits of transactions that have locked rows, and of which nobody has kept which. */
+  readonly #closing = new Set<Promise<void>>();
   readonly #later: Later;
 
   constructor(later: Later) {
@@ -136,6 +138,22 @@ export class Conflicts {
     this.#open.add(transaction);
     this.#current.set(party, transaction);
     return transaction;
+  }
+
+  /** The commit of one that has locked rows while nobody was open for whom that counts. */
+  closes(commit: Promise<unknown>): void {
+    const over: Promise<void> = commit
+      .then(
+        () => undefined,
+        () => undefined,
+      )
+      .finally(() => this.#closing.delete(over));
+    this.#closing.add(over);
+  }
+
+  /** Resolves when those are over: who makes his snapshot in their course would come to these rows as if nobody had. */
+  async closed(): Promise<void> {
+    await Promise.all(this.#closing);
   }
 
   /** Its next statement is the first one, which makes its snapshot. */
