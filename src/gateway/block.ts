@@ -20,8 +20,6 @@ export class Block {
   readonly transaction: OpenTransaction;
   readonly rules: TransactionRules;
   readonly journal: Journal<Step>;
-  /** Whether the client knows of it. */
-  explicit: boolean;
   /** Whether the engine has been told to begin it, where it is implied. */
   wrapped = false;
   /** Whether the engine has a savepoint before all that it did. */
@@ -50,8 +48,19 @@ export class Block {
   constructor(transaction: OpenTransaction, now: number, space: Space) {
     this.journal = new Journal(space);
     this.transaction = transaction;
-    this.explicit = transaction.explicit;
     this.rules = new TransactionRules(now);
+  }
+
+  /** Whether the client knows of it. */
+  get explicit(): boolean {
+    return this.transaction.explicit;
+  }
+
+  /** What stood before BEGIN in the same text is a part of it, and has made its snapshot. */
+  becomeExplicit(): void {
+    this.transaction.explicit = true;
+    this.hasSnapshot = true;
+    this.journal.tear();
   }
 
   /** Has this done `rest` ms from now, unless it is over by then. */

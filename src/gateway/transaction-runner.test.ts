@@ -29,8 +29,22 @@ function stepOf(sql: string): Step {
   };
 }
 
+function makeCluster(): ClusterTransactions {
+  const catalog = {
+    blockers: async () => [],
+    schemaFacts: async () => ({
+      functions: new Set<string>(),
+      cascading: new Set<string>(),
+      parents: new Map(),
+      keys: new Map(),
+      views: new Set<string>(),
+    }),
+  };
+  return new ClusterTransactions(catalog as never, { allowed: false, rule: undefined }, new Spaces());
+}
+
 /** An engine that does whatever it is asked to. */
-function startRunner() {
+function startRunner({ cluster = makeCluster(), commit = Promise.resolve() } = {}) {
   const asked: string[] = [];
   const told: string[] = [];
   let status: TransactionStatus = 'I';
@@ -59,7 +73,10 @@ function startRunner() {
     },
     waiting: false,
     streaming: false,
-    ask: async (step) => answer(step.bytes({ refused: new Map(), shadowed: new Set(), again: false }).toString()),
+    async ask(step) {
+      if (step.verb === 'commit') await commit;
+      return answer(step.bytes({ refused: new Map(), shadowed: new Set(), again: false }).toString());
+    },
     silently: async () => answer('again'),
     isPrepared: () => true,
     unprepare: async () => answer('unprepare'),
@@ -71,17 +88,6 @@ function startRunner() {
     cancel: async () => undefined,
     conflicted: () => undefined,
   };
-  const catalog = {
-    blockers: async () => [],
-    schemaFacts: async () => ({
-      functions: new Set<string>(),
-      cascading: new Set<string>(),
-      parents: new Map(),
-      keys: new Map(),
-      views: new Set<string>(),
-    }),
-  };
-  const cluster = new ClusterTransactions(catalog as never, { allowed: false, rule: undefined }, new Spaces());
   const runner = new TransactionRunner(port, { processId: 1, cluster, now: () => Date.now() });
   const run = (sql: string) =>
     runner.queue(async () => void (await runner.run([stepOf(sql)], { final: true, simple: true })));
@@ -122,4 +128,27 @@ it('says so at COMMIT where nothing came before, and forgets a transaction that 
   const count = asked.length;
   await vi.advanceTimersByTimeAsync(400_000);
   expect(asked.length).toBe(count);
+});
+
+// It would have had a snapshot from before that commit, and nobody would have known which rows were locked.
+it('makes no snapshot while somebody commits who had locked rows before anybody could mind', async () => {
+  const cluster = makeCluster();
+  let committed = () => {};
+  const commit = new Promise<void>((resolve) => {
+    committed = resolve;
+  });
+  const first = startRunner({ cluster, commit });
+  const second = startRunner({ cluster });
+  await first.run('BEGIN');
+  await first.run('SELECT a FROM t FOR UPDATE');
+  const over = first.run('COMMIT');
+  await vi.advanceTimersByTimeAsync(10);
+  await second.run('BEGIN');
+  const read = second.run('SELECT a FROM t');
+  await vi.advanceTimersByTimeAsync(1_000);
+  expect(second.asked).not.toContain('SELECT a FROM t');
+  committed();
+  await Promise.all([over, read]);
+  expect(first.told.at(-1)).toBe('COMMIT');
+  expect(second.told.at(-1)).toBe('SELECT a FROM t');
 });

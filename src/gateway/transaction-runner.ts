@@ -162,8 +162,7 @@ export class TransactionRunner implements Party {
     if (before && !before.explicit) {
       // The statements before it in the same text belong to the block, as in PostgreSQL.
       const answer = await this.#port.ask(step, PLAIN, uncounted);
-      before.explicit = true;
-      before.journal.tear();
+      before.becomeExplicit();
       this.#port.deliver(answer);
       return !answer.errorFrame;
     }
@@ -192,7 +191,10 @@ export class TransactionRunner implements Party {
     const isWrapped = !block.explicit && block.wrapped;
     const refused = refusedOf(this.#cluster, block, step, this.#now());
     if (block.explicit) {
-      if (!block.hasSnapshot) this.#cluster.conflicts.seesFrom(block.transaction);
+      if (!block.hasSnapshot) {
+        await this.#cluster.conflicts.closed();
+        this.#cluster.conflicts.seesFrom(block.transaction);
+      }
       block.hasSnapshot = true;
       await this.#lockedRows.look(block, [step]);
     }
@@ -362,12 +364,17 @@ export class TransactionRunner implements Party {
     if (failure) return this.#fail(this.#failure(failure));
     const locks = await this.#lockedRows.held(block);
     if (locks && 'error' in locks) return this.#fail(locks.errorFrame);
-    const answer = await this.#port.ask(step, PLAIN, uncounted);
+    const answer = await this.#closing(block, locks, this.#port.ask(step, PLAIN, uncounted));
     if (await this.#isConflict(codeOf(answer))) replace(answer, this.#failure(TEXTS.conflict));
     if (answer.tags[0] === 'COMMIT') await this.#committed(block, locks);
     else this.#endBlock();
     this.#port.deliver(answer);
     return !answer.errorFrame;
+  }
+
+  #closing({ locked }: Block, locks: RowLocks | undefined, commit: Promise<Answer>): Promise<Answer> {
+    if (locked.size > 0 && !locks) this.#cluster.conflicts.closes(commit);
+    return commit;
   }
 
   /** A COMMIT that is not one. */
@@ -425,7 +432,7 @@ export class TransactionRunner implements Party {
     if (refusal) return this.#failure(refusal);
     const locks = await this.#lockedRows.held(block);
     if (locks && 'error' in locks) return locks.errorFrame;
-    const { error } = await this.#port.request('COMMIT');
+    const { error } = await this.#closing(block, locks, this.#port.request('COMMIT'));
     if (!error) {
       await this.#committed(block, locks);
       return undefined;

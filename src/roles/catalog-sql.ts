@@ -15,7 +15,7 @@ import { SESSION_SQL } from './session-sql.ts';
 import { TRANSACTIONS_SQL } from './transactions-sql.ts';
 
 /** Version of the catalog below. Raise it with every change: `CATALOG_SQL` is run again on databases of an older one. */
-export const CATALOG_VERSION = 11;
+export const CATALOG_VERSION = 12;
 
 /** The predefined role. */
 export const ADMIN_ROLE = 'admin';

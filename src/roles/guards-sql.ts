@@ -6,6 +6,7 @@
 import { ASYNC_MARK } from '../sql/async.ts';
 import { TEXTS } from '../sql/dialect/texts.ts';
 import { DECLARED_KEY_CHECK } from './limits-sql.ts';
+import { NO_VIEWS } from './transactions-sql.ts';
 
 /** Whose work an error may have in its context. */
 export const GUARD_FUNCTIONS = ['postern.before_ddl', 'postern.after_ddl', 'postern.after_drop'];
@@ -99,7 +100,7 @@ BEGIN
 END $$;
 
 CREATE OR REPLACE FUNCTION postern.after_ddl() RETURNS event_trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp ${NO_VIEWS} AS $$
 DECLARE
   command record;
   found_type text;

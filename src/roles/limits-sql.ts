@@ -12,6 +12,7 @@
  */
 
 import { TEXTS } from '../sql/dialect/texts.ts';
+import { NO_VIEWS } from './transactions-sql.ts';
 
 const VALUE = 1_048_576;
 const ROW = 2 * VALUE;
@@ -182,6 +183,12 @@ BEGIN
   END IF;
 END $$;
 
+-- Those that there are, whatever they are called.
+CREATE OR REPLACE FUNCTION postern.limit_triggers() RETURNS SETOF pg_trigger LANGUAGE sql STABLE ${PATH} AS $$
+  SELECT t.* FROM pg_trigger t JOIN pg_proc p ON p.oid = t.tgfoid
+  WHERE t.tgisinternal AND p.pronamespace = 'postern'::regnamespace AND starts_with(p.proname, 'limits_')
+$$;
+
 -- Gives a table the trigger that its columns and indexes ask for. may_lock: whether the table is locked, or may be: else what
 -- the trigger does is changed, and never whether there is one.
 CREATE OR REPLACE FUNCTION postern.limit_table(relation oid, may_lock boolean) RETURNS void
@@ -189,6 +196,7 @@ LANGUAGE plpgsql ${PATH} AS $$
 DECLARE
   target text;
   routine text := format('${LIMITS_ROUTINE}%s', relation);
+  trigger_name text := '${TRIGGER}';
   present record;
   wanted record;
   watched text;
@@ -203,8 +211,7 @@ BEGIN
   UPDATE pg_attribute a SET attstorage = 'e' FROM pg_index i
     WHERE i.indrelid = relation AND a.attrelid = i.indexrelid AND a.attnum <= i.indnkeyatts AND a.attstorage IN ('x', 'm');
 
-  SELECT t.oid, t.tgattr::smallint[] AS columns INTO present FROM pg_trigger t
-    WHERE t.tgrelid = relation AND t.tgname = '${TRIGGER}' AND t.tgisinternal;
+  SELECT t.oid, t.tgattr::smallint[] AS columns INTO present FROM postern.limit_triggers() t WHERE t.tgrelid = relation;
   SELECT * INTO wanted FROM postern.row_limits(relation);
   IF wanted.suspicions = '{}' AND may_lock AND present.oid IS NOT NULL THEN
     PERFORM postern.unlimit_table(relation);
@@ -225,10 +232,13 @@ BEGIN
   IF present.oid IS NOT NULL THEN PERFORM postern.drop_limits(relation); END IF;
   SELECT string_agg(quote_ident(a.attname), ', ') INTO watched FROM pg_attribute a
     WHERE a.attrelid = relation AND a.attnum = ANY (wanted.columns);
-  -- A client of the dialect postgres can have made one of this name.
-  EXECUTE format('CREATE OR REPLACE TRIGGER ${TRIGGER} AFTER INSERT OR UPDATE OF %s ON %s FOR EACH ROW EXECUTE FUNCTION %s()',
-    watched, target, routine);
-  UPDATE pg_trigger SET tgisinternal = true WHERE tgrelid = relation AND tgname = '${TRIGGER}' RETURNING oid INTO present;
+  -- A client of the dialect postgres can have made one of this name, of a kind that cannot be replaced.
+  WHILE EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = relation AND t.tgname = trigger_name) LOOP
+    trigger_name := trigger_name || '_';
+  END LOOP;
+  EXECUTE format('CREATE TRIGGER %I AFTER INSERT OR UPDATE OF %s ON %s FOR EACH ROW EXECUTE FUNCTION %s()',
+    trigger_name, watched, target, routine);
+  UPDATE pg_trigger SET tgisinternal = true WHERE tgrelid = relation AND tgname = trigger_name RETURNING oid INTO present;
   -- It is in nobody's way who drops a column.
   DELETE FROM pg_depend WHERE classid = 'pg_trigger'::regclass AND objid = present.oid AND refobjsubid > 0;
 END $$;
@@ -237,7 +247,8 @@ END $$;
 CREATE OR REPLACE FUNCTION postern.drop_limits(relation oid) RETURNS void LANGUAGE plpgsql ${PATH} AS $$
 BEGIN
   PERFORM set_config('postern.keeps_limits', 'off', true);
-  EXECUTE format('DROP TRIGGER ${TRIGGER} ON %s', relation::regclass);
+  EXECUTE (SELECT format('DROP TRIGGER %I ON %s', t.tgname, relation::regclass)
+    FROM postern.limit_triggers() t WHERE t.tgrelid = relation);
   PERFORM set_config('postern.keeps_limits', '', true);
 END $$;
 
@@ -248,7 +259,7 @@ BEGIN
 END $$;
 
 -- Raises an error for an index of rows that were there before, one of which has too large a key for it.
-CREATE OR REPLACE FUNCTION postern.check_keys(relation oid, index_id oid) RETURNS void LANGUAGE plpgsql ${PATH} AS $$
+CREATE OR REPLACE FUNCTION postern.check_keys(relation oid, index_id oid) RETURNS void LANGUAGE plpgsql ${PATH} ${NO_VIEWS} AS $$
 DECLARE
   too_large text := (SELECT k.condition FROM postern.key_limits(relation, index_id) k);
   found_one boolean := false;
@@ -289,11 +300,11 @@ BEGIN
       WHEN 'table column' THEN d.objid
       WHEN 'trigger' THEN to_regclass(format('%I.%I', d.address_names[1], d.address_names[2]))
       ELSE (
-        SELECT t.tgrelid FROM pg_trigger t JOIN pg_proc p ON p.oid = t.tgfoid
-        WHERE t.tgname = '${TRIGGER}' AND t.tgisinternal AND p.prosrc ~ format('^-- indexes[0-9 ]* %s\\M', d.objid)
+        SELECT t.tgrelid FROM postern.limit_triggers() t JOIN pg_proc p ON p.oid = t.tgfoid
+        WHERE p.prosrc ~ format('^-- indexes[0-9 ]* %s\\M', d.objid)
       ) END AS relation
     FROM pg_event_trigger_dropped_objects() d
-    WHERE d.object_type IN ('table column', 'index') OR d.object_type = 'trigger' AND d.address_names[3] = '${TRIGGER}'
+    WHERE d.object_type IN ('table column', 'index') OR d.object_type = 'trigger' AND starts_with(d.address_names[3], '${TRIGGER}')
   LOOP
     IF dropped.relation IS NOT NULL THEN
       PERFORM postern.limit_table(dropped.relation, dropped.object_type <> 'index');
@@ -314,14 +325,16 @@ BEGIN
     PERFORM postern.limit_table(c.oid, true) FROM pg_class c WHERE c.relkind = 'r';
   ELSE
     ${EVENT_TRIGGERS.map((name) => `ALTER EVENT TRIGGER ${name} DISABLE;`).join(' ')}
-    PERFORM postern.unlimit_table(t.tgrelid) FROM pg_trigger t WHERE t.tgname = '${TRIGGER}' AND t.tgisinternal;
+    PERFORM postern.unlimit_table(t.tgrelid) FROM postern.limit_triggers() t;
   END IF;
 END $$;
 
 DROP EVENT TRIGGER IF EXISTS postern_keep_limits;
 DROP EVENT TRIGGER IF EXISTS postern_keep_limits_after_drop;
 CREATE EVENT TRIGGER postern_keep_limits ON ddl_command_end
-  WHEN TAG IN ('CREATE SCHEMA', 'CREATE TABLE', 'CREATE TABLE AS', 'SELECT INTO', 'ALTER TABLE', 'CREATE INDEX')
+  -- A column of a table has another name after ALTER VIEW and ALTER TYPE, too.
+  WHEN TAG IN ('CREATE SCHEMA', 'CREATE TABLE', 'CREATE TABLE AS', 'SELECT INTO', 'ALTER TABLE', 'CREATE INDEX', 'ALTER VIEW',
+    'ALTER MATERIALIZED VIEW', 'ALTER FOREIGN TABLE', 'ALTER TYPE')
   EXECUTE FUNCTION postern.keep_limits();
 CREATE EVENT TRIGGER postern_keep_limits_after_drop ON sql_drop EXECUTE FUNCTION postern.keep_limits_after_drop();
 -- Until somebody asks for them.

@@ -81,6 +81,32 @@ describe('the role catalog', () => {
     expect(await engine.sql('SELECT who FROM public.ran_as')).toEqual([]);
   });
 
+  // A client who renames schemas while a lock is waited for could have had his functions run as the superuser.
+  it('runs no code of a view that has got the place of a table', async () => {
+    const { catalog } = await open();
+    const admin = await connectTo(engine.socketPath, 'admin');
+    await engine.sql('CREATE SCHEMA swapped AUTHORIZATION admin');
+    await admin.query(`
+      CREATE TABLE swapped.ran_as (who text);
+      CREATE FUNCTION swapped.spy() RETURNS tid LANGUAGE plpgsql AS $$
+        BEGIN INSERT INTO swapped.ran_as VALUES (current_user); RETURN '(0,1)'; END $$;
+      CREATE VIEW swapped.t AS SELECT swapped.spy() AS ctid, '5'::xid AS xmax, '5'::xid AS xmin`);
+    const [row] = (await admin.query("SELECT 'swapped.t'::regclass::oid AS view, pg_backend_pid() AS pid")).rows;
+    await admin.query('BEGIN');
+    await admin.query('SELECT pg_current_xact_id()');
+    const places = { relation: row.view, places: '{"(0,1)"}' };
+    await expect(catalog.hasRows(row.pid, places, true)).rejects.toMatchObject({
+      message: expect.stringContaining('access to non-system view "t" is restricted'),
+    });
+    await admin.end();
+    expect(await engine.sql('SELECT who FROM swapped.ran_as')).toEqual([]);
+    const readers = await engine.sql<{ name: string }>(`
+      SELECT p.oid::regproc::text AS name FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
+      WHERE n.nspname = 'postern' AND p.prosrc ~ 'EXECUTE.*FROM (ONLY )?%s'
+        AND NOT 'restrict_nonsystem_relation_kind=view, foreign-table' = ANY (p.proconfig)`);
+    expect(readers).toEqual([]);
+  });
+
   it('puts the routines of an older version right', async () => {
     await engine.sql(`
       ALTER PROCEDURE sys.aws_iam_grant SET search_path = pg_catalog;

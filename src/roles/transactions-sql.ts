@@ -8,6 +8,12 @@ const MAX_SCANNED = 16 * 1024 * 1024;
 const PATIENCE = 20;
 
 /**
+ * For routines of the superuser's that read a table of the clients', by its name: one of them may put a view in its place
+ * meanwhile (a whole schema, while the lock of a table is waited for), whose functions would be run as the superuser.
+ */
+export const NO_VIEWS = "SET restrict_nonsystem_relation_kind = 'view, foreign-table'";
+
+/**
  * Whether one of the transactions $1 has locked or changed a row, from its xmax. That may be a list of several, which
  * PostgreSQL numbers by themselves; $2 are the numbers that there are.
  */
@@ -108,7 +114,7 @@ $$;
 -- \`changed\`: those that they have changed, too.
 CREATE OR REPLACE FUNCTION postern.locked_rows(name text, ids bigint[], changed boolean)
   RETURNS TABLE (relation oid, places text)
-LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET lock_timeout = ${PATIENCE} AS $$
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET lock_timeout = ${PATIENCE} ${NO_VIEWS} AS $$
 BEGIN
   FOR relation IN
     SELECT c.oid FROM pg_class c
@@ -123,7 +129,7 @@ END $$;
 
 -- Whether the transaction of a process has any of these rows; \`strongly\`: so that nobody may so much as refer to them.
 CREATE OR REPLACE FUNCTION postern.has_rows(process integer, relation oid, places tid[], strongly boolean) RETURNS boolean
-LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp SET lock_timeout = ${PATIENCE} AS $$
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp SET lock_timeout = ${PATIENCE} ${NO_VIEWS} AS $$
 DECLARE
   ids bigint[];
   its tid[];

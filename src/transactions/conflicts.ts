@@ -64,7 +64,8 @@ export interface OpenTransaction {
   readonly party: Party;
   /** The number of commits before its snapshot. */
   readonly since: number;
-  readonly explicit: boolean;
+  /** Whether its client knows of it; one that is implied may become so. */
+  explicit: boolean;
   /** A rival has committed. */
   lost: boolean;
   /** Committed by others since it began. */
@@ -116,6 +117,8 @@ export class Conflicts {
   #placesHeld = 0;
   /** The last commit whose locks had no room there. */
   #locksForgotten = 0;
+  /** Commits of transactions that have locked rows, and of which nobody has kept which. */
+  readonly #closing = new Set<Promise<void>>();
   readonly #later: Later;
 
   constructor(later: Later) {
@@ -145,6 +148,22 @@ export class Conflicts {
     this.#open.add(transaction);
     this.#current.set(party, transaction);
     return transaction;
+  }
+
+  /** The commit of one that has locked rows while nobody was open for whom that counts. */
+  closes(commit: Promise<unknown>): void {
+    const over: Promise<void> = commit
+      .then(
+        () => undefined,
+        () => undefined,
+      )
+      .finally(() => this.#closing.delete(over));
+    this.#closing.add(over);
+  }
+
+  /** Resolves when those are over: who makes his snapshot in their course would come to these rows as if nobody had. */
+  async closed(): Promise<void> {
+    await Promise.all(this.#closing);
   }
 
   /** Its next statement is the first one, which makes its snapshot. */

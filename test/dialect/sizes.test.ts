@@ -223,6 +223,20 @@ describe('the limits of a table', () => {
     await run('DROP TABLE z.changed');
   });
 
+  it.each([
+    'ALTER VIEW z.renaming RENAME COLUMN a TO b',
+    'ALTER TYPE z.renaming RENAME ATTRIBUTE a TO b',
+  ])('follow a column that is renamed by %s', async (rename) => {
+    await run('CREATE TABLE z.renaming (a text)');
+    const renamed = await run(rename).then(
+      () => 'b',
+      () => 'a',
+    );
+    await run(`INSERT INTO z.renaming (${renamed}) VALUES ('short')`);
+    await expect(run(`INSERT INTO z.renaming VALUES (${TOO_LONG})`)).rejects.toMatchObject(refusal(TEXT));
+    await run('DROP TABLE z.renaming');
+  });
+
   it('follow its indexes, while others write', async () => {
     await run('CREATE TABLE z.indexed (id int PRIMARY KEY, a text)');
     const writer = await postern.connect();
@@ -318,6 +332,14 @@ describe('in the dialect postgres', () => {
     await client.query('CREATE TABLE of_stock (a text)');
     await client.query("CREATE FUNCTION nothing() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'");
     await client.query('CREATE TRIGGER postern_limits AFTER INSERT ON of_stock EXECUTE FUNCTION nothing()');
+    // What can neither be replaced nor dropped would have kept the whole cluster from waking up.
+    await client.query('CREATE TABLE constrained (a text)');
+    await client.query(
+      'CREATE CONSTRAINT TRIGGER postern_limits AFTER INSERT ON constrained FOR EACH ROW EXECUTE FUNCTION nothing()',
+    );
+    await client.query('CREATE TABLE whole (a text) PARTITION BY LIST (a)');
+    await client.query('CREATE TABLE a_part PARTITION OF whole DEFAULT');
+    await client.query('CREATE TRIGGER postern_limits AFTER INSERT ON whole FOR EACH ROW EXECUTE FUNCTION nothing()');
     await client.query(`INSERT INTO of_stock SELECT ${dense(MEBIBYTE + 32)}`);
     await expect(client.query("INSERT INTO t VALUES (repeat(md5('x'), 100000))")).rejects.toMatchObject({
       message: expect.stringMatching(/^index row/),
@@ -327,6 +349,10 @@ describe('in the dialect postgres', () => {
     const back: pg.Client = await again.connect();
     await expect(back.query("INSERT INTO t VALUES (repeat('y', 2600))")).rejects.toMatchObject(refusal(KEY));
     await expect(back.query('UPDATE of_stock SET a = a')).rejects.toMatchObject(refusal(TEXT));
+    for (const table of ['constrained', 'a_part'])
+      await expect(back.query(`INSERT INTO ${table} SELECT ${dense(MEBIBYTE + 32)}`)).rejects.toMatchObject(
+        refusal(TEXT),
+      );
     await again.stop();
   });
 });

@@ -53,3 +53,30 @@ describe('a string of several transactions', () => {
     expect((await client.query("SELECT 1 FROM pg_class WHERE relname = 'left_open'")).rows).toEqual([]);
   });
 });
+
+describe('a transaction that begins behind a statement that it takes along', () => {
+  let other: pg.Client;
+  beforeAll(async () => {
+    await client.query('CREATE TABLE late (id int PRIMARY KEY, n int)');
+    await client.query('INSERT INTO late VALUES (1, 0), (2, 0), (3, 0)');
+    other = await postern.connect();
+  });
+
+  it('conflicts with rows that were locked since', async () => {
+    await commands('UPDATE late SET n = 2 WHERE id = 1; BEGIN');
+    for (const sql of ['BEGIN', 'SELECT n FROM late WHERE id = 2 FOR UPDATE', 'COMMIT']) await other.query(sql);
+    await client.query('UPDATE late SET n = 3 WHERE id = 2');
+    await expect(client.query('COMMIT')).rejects.toMatchObject({ message: expect.stringContaining('(OC000)') });
+  });
+
+  it('learns that the schema has changed since', async () => {
+    await client.query('CREATE TABLE later (id int)');
+    await commands('UPDATE late SET n = 4 WHERE id = 3; BEGIN');
+    await other.query('ALTER TABLE later ADD COLUMN n int');
+    await expect(client.query('SELECT * FROM later')).rejects.toMatchObject({
+      message: expect.stringContaining('(OC001)'),
+    });
+    await client.query('ROLLBACK');
+    await other.end();
+  });
+});
