@@ -91,8 +91,8 @@ export class ClusterTransactions {
   }
 
   /** See RoleCatalog. Throws Refused. */
-  hasRows(processId: number, rows: readonly LockedPlaces[]): Promise<boolean> {
-    return this.#catalog.hasRows(processId, rows);
+  hasRows(transactionIds: readonly string[], rows: readonly LockedPlaces[]): Promise<boolean> {
+    return this.#catalog.hasRows(transactionIds, rows);
   }
 
   /** Tables to which the foreign keys of what it writes refer: their rows are locked against those who would delete them. */

@@ -17,13 +17,12 @@ const MAX_PLACES = 1024 * 1024;
  * snapshot may come to them, and at its COMMIT PostgreSQL is asked whether it did.
  */
 export class LockedRows {
-  readonly #processId: number;
   readonly #port: Pick<RunnerPort, 'request' | 'requestBytes'>;
   readonly #cluster: ClusterTransactions;
   readonly #found = new WeakMap<Block, Found>();
+  readonly #ids = new WeakMap<Block, readonly string[]>();
 
-  constructor(processId: number, port: Pick<RunnerPort, 'request' | 'requestBytes'>, cluster: ClusterTransactions) {
-    this.#processId = processId;
+  constructor(port: Pick<RunnerPort, 'request' | 'requestBytes'>, cluster: ClusterTransactions) {
     this.#port = port;
     this.#cluster = cluster;
   }
@@ -84,16 +83,30 @@ export class LockedRows {
   async taken(block: Block): Promise<boolean> {
     const rows = this.#found.get(block)?.rows ?? [];
     if (rows.length === 0) return false;
-    return this.#cluster.hasRows(this.#processId, together(rows)).catch(() => true);
+    const ids = await this.#idsOf(block);
+    if ('error' in ids) return true;
+    return ids.length > 0 && (await this.#cluster.hasRows(ids, together(rows)).catch(() => true));
   }
 
   /** What a transaction that is about to be committed has locked, as far as it concerns others; or why nobody knows. */
-  async held({ locked, transaction }: Block): Promise<RowLocks | Answer | undefined> {
+  async held(block: Block): Promise<RowLocks | Answer | undefined> {
+    const { locked, transaction } = block;
     if (locked.size === 0 || !this.#cluster.conflicts.othersAreOpen(transaction)) return undefined;
+    const ids = await this.#idsOf(block);
+    if ('error' in ids) return ids;
+    return ids.length === 0 ? undefined : { tables: new Map(locked), transactionIds: ids };
+  }
+
+  /** The engine's numbers of a transaction that does nothing any more but commit. */
+  async #idsOf(block: Block): Promise<readonly string[] | Answer> {
+    const known = this.#ids.get(block);
+    if (known) return known;
     const answer = await this.#port.request(TRANSACTION_IDS);
     if (answer.error) return answer;
-    const [ids = ''] = answer.values;
-    return ids === '' ? undefined : { tables: new Map(locked), transactionIds: ids.split(' ') };
+    const [text = ''] = answer.values;
+    const ids = text === '' ? [] : text.split(' ');
+    this.#ids.set(block, ids);
+    return ids;
   }
 
   /**

@@ -50,7 +50,7 @@ export class TransactionRunner implements Party {
     this.#rewinding = new Rewinding(port);
     this.processId = processId;
     this.#cluster = cluster;
-    this.#lockedRows = new LockedRows(processId, port, cluster);
+    this.#lockedRows = new LockedRows(port, cluster);
     this.#counting = new Counting(port, cluster);
     this.#cancelling = new Cancelling(port);
     this.#now = now;

@@ -53,8 +53,8 @@ export interface RoleCatalog {
    * locked since are not known any more, nor those of large tables.
    */
   lockedRows(table: string, transactionIds: readonly string[], changed: boolean): Promise<Places[]>;
-  /** Whether the transaction of a process has any of these rows. */
-  hasRows(processId: number, rows: readonly LockedPlaces[]): Promise<boolean>;
+  /** Whether a transaction that is open has any of these rows. */
+  hasRows(transactionIds: readonly string[], rows: readonly LockedPlaces[]): Promise<boolean>;
   /** When the transactions of these processes have begun, by process; nothing of those that have none. */
   transactions(processIds: readonly number[]): Promise<ReadonlyMap<number, string>>;
   /** Whether there are jobs to do. Those that have been finished for long go. */
@@ -263,9 +263,9 @@ export async function openRoleCatalog(
     },
     lockedRows: (table, transactionIds, changed) =>
       ask<Places & pg.QueryResultRow>('locked_rows', LOCKED_ROWS, [table, transactionIds, changed]),
-    async hasRows(processId, rows) {
+    async hasRows(transactionIds, rows) {
       const [row] = await ask<{ has: boolean }>('has_rows', HAS_ROWS, [
-        processId,
+        transactionIds,
         rows.map(({ relation }) => relation),
         rows.map(({ places }) => places),
         rows.map(({ strongly }) => strongly),

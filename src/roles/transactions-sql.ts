@@ -15,11 +15,11 @@ export const NO_VIEWS = "SET restrict_nonsystem_relation_kind = 'view, foreign-t
 
 /**
  * Whether one of the transactions $1 has locked or changed a row, from its xmax. That may be a list of several, which
- * PostgreSQL numbers by themselves; $2 are the numbers that there are.
+ * PostgreSQL numbers by themselves; which numbers there are is asked for the first that could be one.
  */
 const IS_OF = `CASE WHEN xmax = ''0''::xid THEN false
         WHEN xmax::text::bigint = ANY ($1) THEN true
-        WHEN $2 @> xmax::text::bigint THEN EXISTS (
+        WHEN (SELECT postern.lists()) @> xmax::text::bigint THEN EXISTS (
           SELECT FROM pg_get_multixact_members(xmax) member WHERE member.xid::text::bigint = ANY ($1))
         ELSE false END`;
 
@@ -121,25 +121,23 @@ BEGIN
     WHERE c.relname = locked_rows.name AND c.relkind = 'r' AND c.relpersistence = 'p' AND c.oid >= 16384
       AND pg_relation_size(c.oid) <= ${MAX_SCANNED}
   LOOP
-    EXECUTE format('SELECT array_agg(ctid)::text FROM %s WHERE ${IS_OF} OR $3 AND xmin::text::bigint = ANY ($1)',
-      relation::regclass) INTO places USING ids, postern.lists(), changed;
+    EXECUTE format('SELECT array_agg(ctid)::text FROM %s WHERE ${IS_OF} OR $2 AND xmin::text::bigint = ANY ($1)',
+      relation::regclass) INTO places USING ids, changed;
     IF places IS NOT NULL THEN RETURN NEXT; END IF;
   END LOOP;
 END $$;
 
--- Whether the transaction of a process has any of these rows; \`strongly\`: so that nobody may so much as refer to them.
-CREATE OR REPLACE FUNCTION postern.has_rows(process integer, relation oid, places tid[], strongly boolean) RETURNS boolean
+DROP FUNCTION IF EXISTS postern.has_rows(integer, oid, tid[], boolean);
+-- Whether a transaction has any of these rows; \`strongly\`: so that nobody may so much as refer to them.
+CREATE OR REPLACE FUNCTION postern.has_rows(ids bigint[], relation oid, places tid[], strongly boolean) RETURNS boolean
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp SET lock_timeout = ${PATIENCE} ${NO_VIEWS} AS $$
 DECLARE
-  ids bigint[];
   its tid[];
   free integer;
 BEGIN
-  SELECT array_agg(l.transactionid::text::bigint) INTO ids FROM pg_locks l
-    WHERE l.pid = process AND l.locktype = 'transactionid' AND l.mode = 'ExclusiveLock';
-  IF ids IS NULL OR NOT EXISTS (SELECT FROM pg_class c WHERE c.oid = relation) THEN RETURN false; END IF;
-  EXECUTE format('SELECT array_agg(ctid) FROM %s WHERE ctid = ANY ($3) AND ${IS_OF}', relation::regclass)
-    INTO its USING ids, postern.lists(), places;
+  IF NOT EXISTS (SELECT FROM pg_class c WHERE c.oid = relation) THEN RETURN false; END IF;
+  EXECUTE format('SELECT array_agg(ctid) FROM %s WHERE ctid = ANY ($2) AND ${IS_OF}', relation::regclass)
+    INTO its USING ids, places;
   IF its IS NULL OR NOT strongly THEN RETURN its IS NOT NULL; END IF;
   EXECUTE format('SELECT count(*) FROM (SELECT FROM %s WHERE ctid = ANY ($1) FOR KEY SHARE SKIP LOCKED) free',
     relation::regclass) INTO free USING its;
