@@ -81,6 +81,32 @@ describe('the role catalog', () => {
     expect(await engine.sql('SELECT who FROM public.ran_as')).toEqual([]);
   });
 
+  // Whoever locked rows and had others look for them kept everybody from logging in.
+  it('has no login wait for a look at a large table', async () => {
+    const { catalog } = await open();
+    await engine.sql('CREATE TABLE public.large AS SELECT n FROM generate_series(1, 400000) n');
+    await catalog.lockedRows('large', ['3'], true);
+    const order: string[] = [];
+    await Promise.all([
+      catalog.lockedRows('large', ['3'], true).then(() => order.push('rows')),
+      catalog.facts('admin', ARN).then(() => order.push('facts')),
+    ]);
+    expect(order).toEqual(['facts', 'rows']);
+    await engine.sql('DROP TABLE public.large');
+  });
+
+  it('opens the session anew in which it looks for rows, and nobody else notices', async () => {
+    const { catalog, onLost } = await open();
+    await catalog.lockedRows('absent', ['3'], true);
+    const [{ pid } = { pid: 0 }] = await engine.sql<{ pid: number }>(
+      "SELECT pid FROM pg_stat_activity WHERE application_name = 'postern' ORDER BY backend_start DESC LIMIT 1",
+    );
+    await engine.sql(`SELECT pg_terminate_backend(${pid}, 10000)`);
+    await vi.waitFor(async () => expect(await catalog.lockedRows('absent', ['3'], true)).toEqual([]));
+    expect(onLost).not.toHaveBeenCalled();
+    expect(await catalog.facts('admin', ARN)).toMatchObject({ canLogin: true });
+  });
+
   // A client who renames schemas while a lock is waited for could have had his functions run as the superuser.
   it('runs no code of a view that has got the place of a table', async () => {
     const { catalog } = await open();

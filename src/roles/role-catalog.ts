@@ -40,7 +40,7 @@ export interface LockedPlaces extends Places {
   strongly: boolean;
 }
 
-/** A cluster's roles and mappings, read from its own database over one session of the superuser. */
+/** A cluster's roles and mappings, read from its own database over a session of the superuser, and one for rows. */
 export interface RoleCatalog {
   /** Undefined for a role that does not exist, and for those that are not for clients: superusers and `pg_…`. */
   facts(role: string, principalArn: string): Promise<RoleFacts | undefined>;
@@ -182,11 +182,7 @@ export async function openRoleCatalog(
   events: { onChange: () => void; onJobs: () => void; onLost: (reason: string) => void },
   { dsql = false }: { dsql?: boolean } = {},
 ): Promise<RoleCatalog> {
-  const client = new pg.Client({
-    ...socketClientConfig({ socketPath: engine.socketPath, user: engine.superuser, database: 'postgres' }),
-    application_name: 'postern',
-    options: '-c search_path=pg_catalog -c statement_timeout=30000',
-  });
+  const client = newClient(engine);
   let closed = false;
   client.on('error', (error) => {
     if (!closed) events.onLost(error.message);
@@ -213,21 +209,9 @@ export async function openRoleCatalog(
     throw error;
   }
 
-  // pg is not to queue: it says on standard error that it will not do so for ever.
-  let last: Promise<unknown> = Promise.resolve();
-  async function ask<Row extends pg.QueryResultRow>(
-    name: string,
-    text: string,
-    values: unknown[] = [],
-  ): Promise<Row[]> {
-    const asked = last.then(() => client.query<Row>({ name, text, values }));
-    last = asked.catch(() => undefined);
-    try {
-      return (await asked).rows;
-    } catch (error) {
-      throw new Refused('engine-unavailable', { detail: `role catalog: ${(error as Error).message}` });
-    }
-  }
+  const ask = asking(async () => client);
+  const rows = new RowsSession(engine);
+  const askRows = asking(() => rows.client());
 
   return {
     async facts(role, principalArn) {
@@ -262,9 +246,9 @@ export async function openRoleCatalog(
       };
     },
     lockedRows: (table, transactionIds, changed) =>
-      ask<Places & pg.QueryResultRow>('locked_rows', LOCKED_ROWS, [table, transactionIds, changed]),
+      askRows<Places & pg.QueryResultRow>('locked_rows', LOCKED_ROWS, [table, transactionIds, changed]),
     async hasRows(transactionIds, rows) {
-      const [row] = await ask<{ has: boolean }>('has_rows', HAS_ROWS, [
+      const [row] = await askRows<{ has: boolean }>('has_rows', HAS_ROWS, [
         transactionIds,
         rows.map(({ relation }) => relation),
         rows.map(({ places }) => places),
@@ -280,9 +264,74 @@ export async function openRoleCatalog(
     hasJobs: async () => (await ask('jobs', LOOK_FOR_JOBS)).length > 0,
     async close() {
       closed = true;
-      await client.end();
+      await Promise.all([rows.close(), client.end()]);
     },
   };
+}
+
+function newClient(engine: Engine): pg.Client {
+  return new pg.Client({
+    ...socketClientConfig({ socketPath: engine.socketPath, user: engine.superuser, database: 'postgres' }),
+    application_name: 'postern',
+    options: '-c search_path=pg_catalog -c statement_timeout=30000',
+  });
+}
+
+/** Asks one question after the other. pg is not to queue: it says on standard error that it will not do so for ever. */
+function asking(session: () => Promise<pg.Client>) {
+  let last: Promise<unknown> = Promise.resolve();
+  return async <Row extends pg.QueryResultRow>(name: string, text: string, values: unknown[] = []): Promise<Row[]> => {
+    const asked = last.then(async () => (await session()).query<Row>({ name, text, values }));
+    last = asked.catch(() => undefined);
+    try {
+      return (await asked).rows;
+    } catch (error) {
+      throw new Refused('engine-unavailable', { detail: `role catalog: ${(error as Error).message}` });
+    }
+  };
+}
+
+/**
+ * The session in which rows are looked for, opened when it is first needed. A look at all of a table takes its time, and
+ * whoever locks rows has others cause as many as he likes: logins are not to wait for them.
+ */
+class RowsSession {
+  readonly #engine: Engine;
+  #client: Promise<pg.Client> | undefined;
+  #closed = false;
+
+  constructor(engine: Engine) {
+    this.#engine = engine;
+  }
+
+  /** Rejects where it cannot be opened; one that was lost is opened again. */
+  client(): Promise<pg.Client> {
+    if (this.#closed) return Promise.reject(new Error('the catalog is closed'));
+    this.#client ??= this.#open();
+    return this.#client;
+  }
+
+  #open(): Promise<pg.Client> {
+    const client = newClient(this.#engine);
+    const lost = () => {
+      this.#client = undefined;
+    };
+    client.on('error', lost);
+    client.on('end', lost);
+    return client.connect().then(
+      () => client,
+      (error) => {
+        lost();
+        throw error;
+      },
+    );
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    const client = await this.#client?.catch(() => undefined);
+    await client?.end();
+  }
 }
 
 function install(client: pg.Client): Promise<void> {

@@ -4,7 +4,7 @@
 const MAX_SHADOW = 8 * 1024 * 1024;
 /** The largest table, in bytes, in which rows are looked for that were locked and are not any more. */
 const MAX_SCANNED = 16 * 1024 * 1024;
-/** In ms: logins come over the same session, which must not wait for whoever changes a table. */
+/** In ms: what everybody is to look for comes over one session, which must not wait for whoever changes a table. */
 const PATIENCE = 20;
 
 /**
