@@ -24,7 +24,7 @@ function start({ streaming = false, status = 'E' as TransactionStatus } = {}) {
     new Promise((resolve) => {
       stop = resolve;
     });
-  const running: Running = { canRepeat: () => true, interruptions: 0 };
+  const running: Running = { canRepeat: () => true, interruptions: 0, byClient: false };
   return { cancelling, port, asked, work, running };
 }
 

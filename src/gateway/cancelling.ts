@@ -11,6 +11,8 @@ export interface Running {
   /** Whether all that it has done can be undone and done again, if the client has got none of its answer. */
   canRepeat: () => boolean;
   interruptions: number;
+  /** Whether its client has asked for its end. */
+  byClient: boolean;
 }
 
 /** Cancels statements for the sake of others. */
@@ -32,6 +34,11 @@ export class Cancelling {
     }
   }
 
+  /** Its client wants it to end: it is not done again, whoever else has cut it off. */
+  clientCancels(): void {
+    if (this.#running) this.#running.byClient = true;
+  }
+
   giveUp(): void {
     if (this.#port.waiting) this.#cancel('given up');
   }
@@ -40,7 +47,7 @@ export class Cancelling {
   interrupt(): 'done' | 'later' | 'never' {
     const running = this.#running;
     // What we ask for ourselves does not take long.
-    if (this.#cancelled || !this.#port.waiting || !running) return 'later';
+    if (this.#cancelled || !this.#port.waiting || !running || running.byClient) return 'later';
     const canRepeat = running.canRepeat() && !this.#port.streaming;
     if (!canRepeat || running.interruptions >= MAX_INTERRUPTIONS) return 'never';
     running.interruptions++;

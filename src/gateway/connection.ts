@@ -265,7 +265,10 @@ async function serve(
       if (!relay.idle) void cancelInEngine(engine, engineSession);
       relay.end(why);
     },
-    cancel: () => cancelInEngine(engine, engineSession),
+    cancel() {
+      relay.clientCancels();
+      return cancelInEngine(engine, engineSession);
+    },
   };
   const key = gateway.sessions.add(session, cancelKeyLength(minor));
   const unlimit = limitTime(relay, gateway.maxConnectionTime);

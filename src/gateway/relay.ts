@@ -176,6 +176,9 @@ export abstract class Relay {
     this.#ending ??= endingFor(why);
   }
 
+  /** The client's request to cancel is on its way to the engine. */
+  clientCancels(): void {}
+
   /** Ends the session now if it is idle, else as soon as it is. */
   endWhenIdle(why: Refused): void {
     this.#leave(endingFor(why));

@@ -44,7 +44,15 @@ function makeCluster(): ClusterTransactions {
 }
 
 /** An engine that does whatever it is asked to. */
-function startRunner({ cluster = makeCluster(), commit = Promise.resolve() } = {}) {
+interface Doing {
+  cluster?: ClusterTransactions;
+  /** What a COMMIT waits for. */
+  commit?: Promise<void>;
+  /** What it does with other statements of the client's, if it is not at once. */
+  work?: () => Promise<Partial<Answer>>;
+}
+
+function startRunner({ cluster = makeCluster(), commit, work }: Doing = {}) {
   const asked: string[] = [];
   const told: string[] = [];
   let status: TransactionStatus = 'I';
@@ -71,18 +79,19 @@ function startRunner({ cluster = makeCluster(), commit = Promise.resolve() } = {
     get status() {
       return status;
     },
-    waiting: false,
+    waiting: work !== undefined,
     streaming: false,
     async ask(step) {
       if (step.verb === 'commit') await commit;
-      return answer(step.bytes({ refused: new Map(), shadowed: new Set(), again: false }).toString());
+      const done = answer(step.bytes({ refused: new Map(), shadowed: new Set(), again: false }).toString());
+      return step.verb ? done : { ...done, ...(await work?.()) };
     },
     silently: async () => answer('again'),
     isPrepared: () => true,
     unprepare: async () => answer('unprepare'),
     request: async (sql) => answer(sql),
     requestBytes: async () => answer('request'),
-    deliver: ({ tags }) => void told.push(...tags.map(String)),
+    deliver: ({ tags, errorFrame }) => void told.push(...(errorFrame ? [errorFrame.toString()] : tags.map(String))),
     tell: (frame) => void told.push(frame.toString('latin1')),
     committed: async () => undefined,
     cancel: async () => undefined,
@@ -151,4 +160,23 @@ it('makes no snapshot while somebody commits who had locked rows before anybody 
   await Promise.all([over, read]);
   expect(first.told.at(-1)).toBe('COMMIT');
   expect(second.told.at(-1)).toBe('SELECT a FROM t');
+});
+
+// His request was lost in ours: the statement that he wanted to end was done again.
+it('ends what its client cancels while others have it cut off', async () => {
+  let stop = (_: Partial<Answer>) => {};
+  const work = () =>
+    new Promise<Partial<Answer>>((resolve) => {
+      stop = resolve;
+    });
+  const { run, asked, told, runner } = startRunner({ work });
+  const done = run('UPDATE t SET a = 1');
+  await vi.advanceTimersByTimeAsync(1);
+  expect(runner.interrupt()).toBe('done');
+  runner.clientCancels();
+  expect(runner.interrupt()).toBe('later');
+  stop({ error: new Map([['C', '57014']]), errorFrame: Buffer.from('cancelled') });
+  await done;
+  expect(told).toEqual(['cancelled']);
+  expect(asked.filter((sql) => sql.startsWith('UPDATE'))).toHaveLength(1);
 });

@@ -201,6 +201,7 @@ export class TransactionRunner implements Party {
     const running: Running = {
       canRepeat: () => (block.explicit ? block.canRewind && block.shadowed.size === 0 : isAlone),
       interruptions: 0,
+      byClient: false,
     };
     for (let attempt = 1; ; attempt++) {
       const stale = await this.#restore(block, step);
@@ -209,8 +210,7 @@ export class TransactionRunner implements Party {
       const counted = { rows: block.rules.rows, bytes: block.sent };
       const writing = { refused, shadowed: block.shadowed, again: false };
       const answer = await this.#cancelling.during(running, () => this.#counting.run(block, step, writing));
-      const wasInterrupted = running.interruptions > 0;
-      if ((await this.#judge(block, step, answer, { attempt, wasInterrupted })) === 'again') {
+      if ((await this.#judge(block, step, answer, { attempt, running })) === 'again') {
         block.rules.rows = counted.rows;
         block.sent = counted.bytes;
         // The client waits for the word that they are prepared.
@@ -300,11 +300,11 @@ export class TransactionRunner implements Party {
     block: Block,
     step: Step,
     answer: Answer,
-    { attempt, wasInterrupted }: { attempt: number; wasInterrupted: boolean },
+    { attempt, running }: { attempt: number; running: Running },
   ): Promise<'stands' | 'again'> {
     const code = codeOf(answer);
     const why = await this.#cancelling.take();
-    const cancelled = code === '57014' ? why : undefined;
+    const cancelled = code === '57014' && !running.byClient ? why : undefined;
     const isShadowed = block.shadowed.size > 0;
     const comesLate = block.explicit && !isShadowed && isLate(this.#cluster.conflicts, block, step, answer);
     if (isCatalogRace(answer)) {
@@ -319,7 +319,7 @@ export class TransactionRunner implements Party {
       return 'again';
     }
     // Who has met somebody only because he was cut off has no conflict.
-    const isOurs = code === '40P01' || cancelled || wasInterrupted;
+    const isOurs = code === '40P01' || cancelled || running.interruptions > 0;
     if (canRepeat && !block.explicit && isOurs && (await this.#beginAgain(block))) return 'again';
     replace(answer, this.#failure(TEXTS.conflict));
     return 'stands';
@@ -351,6 +351,11 @@ export class TransactionRunner implements Party {
 
   giveUp(): void {
     if (this.#working) this.#cancelling.giveUp();
+  }
+
+  /** The client's own request to cancel is on its way to the engine. */
+  clientCancels(): void {
+    this.#cancelling.clientCancels();
   }
 
   interrupt(): 'done' | 'later' | 'never' {

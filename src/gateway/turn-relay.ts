@@ -175,6 +175,10 @@ export class TurnRelay extends Relay {
     return this.#outbox.take();
   }
 
+  override clientCancels(): void {
+    this.#runner.clientCancels();
+  }
+
   protected clientEnded(): void {
     if (this.#copyIn.isOpen) this.engine.end();
     // What it has asked for is still done.
